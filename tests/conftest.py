@@ -1,0 +1,70 @@
+"""Fixtures for all tests, and the rules of a run.
+
+Marks: ``alone`` runs in a second, unparallel pass (timing, or the whole machine); ``sqlite_only`` and
+``postgresql_only`` leave a test out, without a skip, where the other database is under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from django.conf import settings
+
+from tests.ground.clock import Clock
+from tests.ground.requirements import everything_must_run
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+DATABASE_MARKS = {"sqlite_only": "sqlite", "postgresql_only": "postgresql"}
+
+
+def database_vendor() -> str:
+    """Return which database this run is about: sqlite or postgresql."""
+    return "sqlite" if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") else "postgresql"
+
+
+def pytest_report_header() -> str:
+    """Say on which database the tests run."""
+    return f"database: {database_vendor()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of the other database."""
+    vendor = database_vendor()
+    others = [mark for mark, of in DATABASE_MARKS.items() if of != vendor]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in others)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure where everything must run."""
+    report = yield
+    if report.skipped and everything_must_run() and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"nothing may be skipped here, but: {reason}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Name the database in the last lines, for those who read only them."""
+    terminalreporter.write_line(f"database: {database_vendor()}")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands until the test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def now(clock: Clock) -> datetime:
+    """The clock's time, for services that take one moment."""
+    return clock.now
