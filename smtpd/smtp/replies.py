@@ -74,7 +74,7 @@ UNKNOWN_COMMAND: Final = line(500, "5.5.2", "This command is not known")
 NOT_IMPLEMENTED: Final = line(502, "5.5.1", "This command is not offered here")
 LINE_TOO_LONG: Final = line(500, "5.5.2", "The command line is too long")
 BARE_LF: Final = line(500, "5.5.2", "A command must end in CRLF, not in a bare CR or LF")
-NOT_ASCII: Final = line(500, "5.5.2", "A command must not have control characters in it")
+CONTROL_CHARACTER: Final = line(500, "5.5.2", "A command must not have control characters in it")
 SYNTAX: Final = line(501, "5.5.4", "The argument of this command is not valid")
 NO_ARGUMENT_ALLOWED: Final = line(501, "5.5.4", "This command takes no argument")
 HOST_NAME_NEEDED: Final = line(501, "5.5.4", "This command needs the client's host name or address literal")
@@ -139,8 +139,13 @@ TOO_MUCH_MAIL: Final = line(450, "4.7.1", "Too much mail in a short time; please
 
 
 def unknown_parameter(name: bytes | str) -> bytes:
-    """Return the refusal of a parameter that is not offered, comes twice or has a wrong value (RFC 5321 §4.1.1.11)."""
-    return line(555, "5.5.4", f"The parameter {printable(name, 40)} is not known, comes twice or has a wrong value")
+    """Return the refusal of a parameter that is not offered or comes twice (RFC 5321 §4.1.1.11)."""
+    return line(555, "5.5.4", f"The parameter {printable(name, 40)} is not known here, or comes twice")
+
+
+def bad_parameter(name: bytes | str) -> bytes:
+    """Return the refusal of a parameter whose value is not valid."""
+    return line(501, "5.5.4", f"The parameter {printable(name, 40)} has a value that is not valid")
 
 
 def sender_not_owned(address: str) -> bytes:
@@ -177,7 +182,6 @@ SEVERAL_SENDER: Final = line(550, "5.6.0", "The message has more than one Sender
 UNREADABLE_FROM: Final = line(550, "5.6.0", "The From field of the message has no valid address")
 UNREADABLE_SENDER: Final = line(550, "5.6.0", "The Sender field of the message has no valid address")
 MIXED_DATA: Final = line(503, "5.5.1", "DATA is not possible after BDAT; send RSET to begin again")
-BINARY_NEEDS_BDAT: Final = line(503, "5.5.1", "A message with BODY=BINARYMIME must be sent with BDAT")
 BAD_CHUNK: Final = line(501, "5.5.4", "Expected BDAT with a number of octets, and LAST for the last chunk")
 TEMPORARY: Final = line(451, "4.3.0", "The message cannot be taken at the moment; please try again later")
 DATABASE_DOWN: Final = line(451, "4.3.0", "The mail queue is not available at the moment; please try again later")
