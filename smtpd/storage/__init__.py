@@ -1,0 +1,1 @@
+"""The parts of the store: the one place where the daemon meets Django's side."""
