@@ -15,3 +15,10 @@ class BodyChunk(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "sequence"], name="chunk_once")]
+
+
+class SealedBody(models.Model):
+    """Says that all chunks of a message are on disk: the commit of this row is the one that waits for it."""
+
+    message = models.BigIntegerField(primary_key=True)  # Message.id
+    chunks = models.PositiveIntegerField()

@@ -14,7 +14,9 @@ class Message(models.Model):
     """An accepted message. `id` is made by the accepting process (see `envelopes.new_id`) and is its queue id."""
 
     id = models.BigIntegerField(primary_key=True)
-    account = models.ForeignKey("accounts.Account", null=True, on_delete=models.SET_NULL, related_name="messages")
+    account = models.ForeignKey(  # the index below serves
+        "accounts.Account", null=True, on_delete=models.SET_NULL, related_name="messages", db_index=False
+    )
     sender = models.CharField(max_length=320)  # the envelope's; empty is the null sender
     message_id = models.CharField(max_length=255, blank=True)  # the header field, for searches
     size = models.PositiveBigIntegerField()  # octets, as stored
@@ -35,7 +37,11 @@ class Message(models.Model):
     open_recipients = models.PositiveIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["account", "accepted_at"], name="message_by_account")]
+        indexes = [
+            models.Index(fields=["account", "accepted_at"], name="message_by_account"),
+            models.Index(fields=["sender"], name="message_by_sender"),
+            models.Index(fields=["message_id"], name="message_by_header_id"),
+        ]
 
 
 class MessageBody(models.Model):
@@ -80,9 +86,15 @@ class Recipient(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["state", "next_attempt_at"], name="recipient_due"),
+            # What is due, in order; the domain rides along so that a claim can pass over busy ones without a look-up.
+            models.Index(fields=["state", "next_attempt_at", "domain"], name="recipient_due"),
             models.Index(fields=["address"], name="recipient_by_address"),
-            models.Index(fields=["domain", "state"], name="recipient_by_domain"),
+            models.Index(fields=["domain", "state", "next_attempt_at"], name="recipient_by_domain"),
+            models.Index(
+                fields=["finished_at", "state"],
+                condition=models.Q(finished_at__isnull=False),
+                name="recipient_finished",
+            ),
         ]
 
 
