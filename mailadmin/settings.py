@@ -26,7 +26,13 @@ if (
         f"Start through manage.py or gunicorn in {BASE_DIR}, so that this folder comes first on Python's path."
     )
 
-SECRET_KEY = secret_key(HOME)
+try:
+    SECRET_KEY = secret_key(HOME)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"The state folder {HOME} cannot be used ({error.strerror}: {error.filename}). "
+        "Make it writable for this user, or name another one in MAILADMIN_HOME."
+    ) from error
 DEBUG = False
 # The local network reaches the panel by whatever name the machine has there, and no link is built from the Host header.
 ALLOWED_HOSTS = ["*"]
@@ -52,7 +58,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
 ]
+FORM_RENDERER = "mailadmin.panel.renderer.PanelRenderer"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -62,7 +70,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "mailadmin.panel.middleware.SignInRequired",
+    "mailadmin.panel.middleware.BrowserTimeZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -104,7 +113,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.Account"
 AUTHENTICATION_BACKENDS = ["mailadmin.accounts.backend.AddressBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
+PASSWORD_HASHERS = ["mailadmin.accounts.hasher.CostedBCryptSHA256PasswordHasher"]
+BCRYPT_COST = 12  # base-2 logarithm of the rounds; a quarter of a second on a small machine
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {

@@ -1,7 +1,9 @@
-"""The panel's addresses."""
+"""The panel's addresses: each feature brings its own, under a namespace of its name."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("mailadmin.panel.urls")),
+]
