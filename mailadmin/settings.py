@@ -114,7 +114,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.Account"
 AUTHENTICATION_BACKENDS = ["mailadmin.accounts.backend.AddressBackend"]
 PASSWORD_HASHERS = ["mailadmin.accounts.hasher.CostedBCryptSHA256PasswordHasher"]
-BCRYPT_COST = 12  # base-2 logarithm of the rounds; a quarter of a second on a small machine
+BCRYPT_ROUNDS = 12  # base-2 logarithm of the rounds; a quarter of a second on a small machine
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {

@@ -8,13 +8,23 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.addresses import AddressError, normal_address
+
 
 class AccountManager(BaseUserManager["Account"]):
     """Looks accounts up by their address in its normal form."""
 
     def get_by_natural_key(self, username: str | None) -> Account:
-        """Return the account whose login is `username`, in whatever case it is typed."""
-        return self.get(address=(username or "").strip().lower())
+        """Return the account whose login is `username`, in whatever case it is typed.
+
+        Raises:
+            Account.DoesNotExist: there is none.
+        """
+        try:
+            address = normal_address(username or "")
+        except AddressError:
+            raise self.model.DoesNotExist from None
+        return self.get(address=address)
 
 
 class Account(AbstractBaseUser):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +14,10 @@ class Role(models.TextChoices):
     MX = "mx", _("incoming mail from other servers")
     SUBMISSION = "submission", _("submission with STARTTLS")
     SUBMISSIONS = "submissions", _("submission with TLS from the start")
+
+
+# Ports that need no root; the ones everybody expects (25, 587, 465) are an administrator's choice.
+DEFAULT_PORTS: Final = {Role.MX: 1025, Role.SUBMISSION: 1587, Role.SUBMISSIONS: 1465}
 
 
 class Listener(models.Model):
