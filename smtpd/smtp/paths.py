@@ -20,7 +20,7 @@ from mailadmin.accounts.addresses import MAX_ADDRESS, MAX_LOCAL_PART, AddressErr
 from smtpd.smtp import replies
 from smtpd.smtp.replies import Refused
 
-_ATEXT: Final = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
+_ATEXT: Final = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
 _FAST: Final = re.compile(
     (
         rf"(?P<verb>FROM|TO|from|to|From|To):<(?P<local>[{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@"
