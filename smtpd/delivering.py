@@ -1,0 +1,58 @@
+"""The duty of the runner process: `smtpd.runner.run`, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+
+from mailadmin.policy.snapshot import Snapshot
+from smtpd import limits
+from smtpd.runtime import Runtime
+from smtpd.store import Store
+from smtpd.watcher import Watcher
+
+
+class Delivering:
+    """Runs the queue. Attempts under way at the end get the time of a drain; a lease that is cut off runs out."""
+
+    def __init__(self) -> None:
+        self._runtime: Runtime | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def adopt(self, snapshot: Snapshot, watcher: Watcher) -> list[tuple[str, str, int]]:
+        """Swap the policy; the runner listens nowhere."""
+        if self._runtime is None:
+            store = Store(asyncio.get_running_loop())
+            self._runtime = Runtime(snapshot, store, watcher.node, problems=watcher.problems)
+        self._runtime.snapshot = snapshot
+        return []
+
+    async def work(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            from smtpd import runner
+        except ImportError:
+            await asyncio.Event().wait()
+
+        if self._runtime is None:
+            raise RuntimeError("work() before adopt()")
+        self._task = asyncio.create_task(runner.run(self._runtime))
+        await self._task
+
+    async def open(self, address: str, port: int, sock: socket.socket) -> None:  # noqa: ARG002  # a Duty's signature
+        """Close `sock`: the runner serves nobody."""
+        sock.close()
+
+    def close(self, address: str, port: int) -> None:
+        """Nothing is open."""
+
+    async def drain(self) -> None:
+        """Tell the runner to end and wait for it."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError, TimeoutError):
+                async with asyncio.timeout(limits.DRAIN_TIME):
+                    await asyncio.wait([self._task])
+        if self._runtime is not None:
+            await self._runtime.store.close()

@@ -1,0 +1,184 @@
+"""The duty of a worker: accept connections on the supervisor's sockets and serve sessions by the policy in force."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from mailadmin.policy.snapshot import CertificatePolicy, ListenerPolicy, Snapshot
+from smtpd import limits, tls
+from smtpd.runtime import Runtime
+from smtpd.sockets import BACKLOG
+from smtpd.storage import policy
+from smtpd.store import Store
+from smtpd.watcher import Watcher
+
+Factory = Callable[[], asyncio.BaseProtocol]
+Key = tuple[str, int]
+
+SWEEP: Final = 1.0  # seconds between two looks at deadlines
+LAST_WORDS: Final = 0.2  # seconds for the last replies of a drain to leave
+
+log = structlog.get_logger("smtpd.worker")
+
+
+class WriterStuckError(Exception):
+    """The database has not taken a commit for too long; sessions get 451, and another process may fare better."""
+
+
+class Doors:
+    """The sockets a worker accepts on, and what stands behind each."""
+
+    def __init__(self) -> None:
+        self._factories: dict[Key, Factory] = {}
+        self._servers: dict[Key, asyncio.Server] = {}
+        # Opened for a policy that this worker has not read yet.
+        self._early: dict[Key, socket.socket] = {}
+
+    async def set_factories(self, factories: dict[Key, Factory]) -> None:
+        """Serve new connections by `factories`; a socket that has none any more keeps its last one until it closes."""
+        self._factories.update(factories)
+        for key in [key for key in self._early if key in factories]:
+            await self.open(key, self._early.pop(key))
+
+    async def open(self, key: Key, sock: socket.socket) -> None:
+        """Accept connections on `sock`."""
+        self.close(key)
+        if key not in self._factories:
+            self._early[key] = sock
+            return
+        loop = asyncio.get_running_loop()
+        self._servers[key] = await loop.create_server(lambda: self._factories[key](), sock=sock, backlog=BACKLOG)
+
+    def close(self, key: Key) -> None:
+        """Accept no more connections there; the open ones live on."""
+        server = self._servers.pop(key, None)
+        if server is not None:
+            server.close()
+        early = self._early.pop(key, None)
+        if early is not None:
+            early.close()
+
+    def close_all(self) -> None:
+        """Accept no more connections anywhere."""
+        for key in [*self._servers, *self._early]:
+            self.close(key)
+
+
+class Worker:
+    """Serves sessions."""
+
+    def __init__(self) -> None:
+        self._doors = Doors()
+        self._runtime: Runtime | None = None
+        self._certificate: CertificatePolicy | None = None
+
+    async def adopt(self, snapshot: Snapshot, watcher: Watcher) -> list[tuple[str, str, int]]:
+        """Swap policy and certificate; return the endpoints of the listeners."""
+        if self._runtime is None:
+            self._runtime = _runtime(snapshot, watcher)
+        runtime = self._runtime
+        await self._renew_tls(runtime, snapshot.certificate, watcher)
+        runtime.snapshot = snapshot
+        await self._doors.set_factories(_factories(runtime))
+        return [
+            (listener.name, address, listener.port)
+            for listener in snapshot.listeners
+            for address in listener.addresses
+        ]
+
+    async def _renew_tls(self, runtime: Runtime, certificate: CertificatePolicy | None, watcher: Watcher) -> None:
+        """Take a changed certificate if it works; keep the one before if it does not."""
+        if certificate is None:
+            watcher.problems["certificate"] = "There is no certificate, so no client can use TLS."
+            runtime.tls = self._certificate = None
+            return
+        if certificate == self._certificate:
+            return
+        try:
+            runtime.tls = await watcher.in_thread(partial(tls.build, certificate, policy.open_context))
+        except tls.RefusedPairError as error:
+            log.exception("a certificate was refused", certificate=certificate.id)
+            kept = "the one before stays in use" if runtime.tls else "no client can use TLS"
+            watcher.problems["certificate"] = f"Certificate {certificate.id} does not work ({error}); {kept}."
+            return
+        self._certificate = certificate
+        watcher.problems.pop("certificate", None)
+
+    async def work(self) -> None:
+        """End sessions whose time is over, and watch over the writer.
+
+        Raises:
+            WriterStuckError: the writer does not come to an end with a commit.
+        """
+        runtime = self._runtime
+        if runtime is None:
+            raise RuntimeError("work() before adopt()")
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP)
+            runtime.sessions.sweep(loop.time())
+            if runtime.store.stalled(limits.COMMIT_TIME):
+                raise WriterStuckError("the database's writer is stuck or dead")
+
+    async def open(self, address: str, port: int, sock: socket.socket) -> None:
+        """Accept connections on `sock`."""
+        await self._doors.open((address, port), sock)
+
+    def close(self, address: str, port: int) -> None:
+        """Accept no more connections there."""
+        self._doors.close((address, port))
+
+    async def drain(self) -> None:
+        """Stop accepting, tell idle sessions to go, give busy ones `limits.DRAIN_TIME`, then end what is left."""
+        self._doors.close_all()
+        if self._runtime is None:
+            return
+        sessions = self._runtime.sessions
+        log.info("draining", sessions=len(sessions))
+        sessions.drain()
+        deadline = asyncio.get_running_loop().time() + limits.DRAIN_TIME
+        while len(sessions) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+        if len(sessions):
+            log.warning("sessions cut off at the end of the drain", sessions=len(sessions))
+            sessions.abort()
+            await asyncio.sleep(LAST_WORDS)
+        await self._runtime.store.close()
+
+
+def _runtime(snapshot: Snapshot, watcher: Watcher) -> Runtime:
+    try:
+        from smtpd.authenticate import Authenticator
+    except ImportError:
+        Authenticator = lambda store: None
+
+    store = Store(asyncio.get_running_loop())
+    return Runtime(
+        snapshot, store, watcher.node, authenticator=Authenticator(store), problems=watcher.problems
+    )
+
+
+def _factories(runtime: Runtime) -> dict[Key, Factory]:
+    """Return what makes the sessions, by address and port."""
+    from smtpd import sessions
+
+    factories: dict[Key, Factory] = {}
+    for listener in runtime.snapshot.listeners:
+        made = sessions.factory(runtime, listener) if hasattr(sessions, "factory") else _Trivial
+        factories.update({(address, listener.port): made for address in listener.addresses})
+    return factories
+
+
+class _Trivial(asyncio.Protocol):
+    def connection_made(self, transport):
+        transport.write(b"220 not yet\r\n")
+        self.t = transport
+
+    def data_received(self, data):
+        self.t.write(data)
