@@ -22,6 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mailadmin.bodies.models import BodyChunk, SealedBody
 from mailadmin.queue.models import Message, MessageBody
+from mailadmin.queue.times import Parameter, stored
 
 _INSERT: Final = "INSERT INTO bodies_bodychunk (message, sequence, data, written_at) VALUES (%s, %s, %s, %s)"
 _SEAL: Final = (
@@ -52,7 +53,7 @@ def put_chunk(message_id: int, sequence: int, data: bytes, now: datetime) -> Non
         OperationalError: the disk is full, or the store cannot be reached.
     """
     store = _connection()
-    values = [message_id, sequence, data, store.ops.adapt_datetimefield_value(now)]
+    values: list[Parameter] = [message_id, sequence, data, stored(now)]
     if store.vendor == "postgresql":
         with transaction.atomic(using=store.alias), store.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO OFF")

@@ -5,6 +5,8 @@ for each other in a circle. A claim never waits: a message that someone else wor
 one. On SQLite the transaction holds the one write lock and nothing of this matters.
 """
 
+# ruff: noqa: S608  # statements are composed of this module's constants and placeholders, never of values
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
@@ -17,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient
 from mailadmin.queue.models import State
-from mailadmin.queue.times import loaded, stored
+from mailadmin.queue.times import Parameter, loaded, stored
 
 _DUE: Final = f"state = '{State.WAITING.value}' AND next_attempt_at <= %s"
 _TO_WAITING: Final = f"SET state = '{State.WAITING.value}', lease_owner = '', lease_until = NULL"
@@ -31,9 +33,9 @@ class Scope:
     only: Collection[str] | None = None
     without: Collection[str] = ()
 
-    def condition(self) -> tuple[str, list[object]]:
+    def condition(self) -> tuple[str, list[Parameter]]:
         """Return the scope as SQL that follows another condition, and its parameters."""
-        text, values = "", list[object]()
+        text, values = "", list[Parameter]()
         if self.only is not None:
             text += f" AND domain IN ({marks(self.only)})" if self.only else " AND 1 = 0"
             values += self.only
@@ -46,7 +48,7 @@ class Scope:
 EVERYWHERE: Final = Scope()
 
 
-def marks(values: Collection[object]) -> str:
+def marks(values: Collection[Parameter]) -> str:
     """Return one placeholder for each of `values`, for an IN list."""
     return ", ".join(["%s"] * len(values))
 
@@ -117,7 +119,7 @@ def renew(*, owner: str, recipients: Collection[int], now: datetime, lease: time
             f" AND {_LEASED} AND lease_owner = %s",
             [stored(now + lease), *recipients, owner],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def let_go(*, owner: str, recipients: Collection[int]) -> int:
@@ -168,13 +170,13 @@ def _anything_due(now: datetime, scope: Scope) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _lapse(cursor: CursorWrapper, condition: str, values: Sequence[object]) -> int:
+def _lapse(cursor: CursorWrapper, condition: str, values: Sequence[Parameter]) -> int:
     """Put claimed recipients for which `condition` holds back to waiting; return how many."""
     ids = f"SELECT id FROM queue_recipient WHERE {_LEASED} AND {condition}"
     if connection.vendor == "postgresql":
         ids += " FOR UPDATE SKIP LOCKED"  # whoever holds the row is recording it
     cursor.execute(f"UPDATE queue_recipient {_TO_WAITING} WHERE id IN ({ids})", values)
-    return cursor.rowcount
+    return int(cursor.rowcount)
 
 
 def _due_messages(cursor: CursorWrapper, now: datetime, limit: int, scope: Scope) -> list[int]:
@@ -217,8 +219,10 @@ def _take(
         [owner, stored(until), *messages, stored(now), *values],
     )
     taken: dict[int, list[ClaimedRecipient]] = {}
-    for message, *fields, delay_notified in sorted(cursor.fetchall()):
-        taken.setdefault(message, []).append(ClaimedRecipient(*fields, delay_notified=bool(delay_notified)))
+    for message, number, address, domain, notify, orcpt, attempts, delay_notified in sorted(cursor.fetchall()):
+        taken.setdefault(message, []).append(
+            ClaimedRecipient(number, address, domain, notify, orcpt, attempts, bool(delay_notified))
+        )
     return taken
 
 

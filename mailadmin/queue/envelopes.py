@@ -31,6 +31,11 @@ def new_id(unix_time: float, previous: int) -> int:
     return max(fresh, previous + 1)
 
 
+def first_id(unix_time: float) -> int:
+    """Return the lowest id that a message accepted at `unix_time` (seconds) or later has."""
+    return max(0, int((unix_time - _EPOCH) * 1_000_000)) << 12
+
+
 def queue_id(message: int) -> str:
     """Return a message id as people see it: 13 characters of base 32."""
     return "".join(_ALPHABET[message >> shift & 31] for shift in range(60, -1, -5))

@@ -20,7 +20,7 @@ class Message(models.Model):
     sender = models.CharField(max_length=320)  # the envelope's; empty is the null sender
     message_id = models.CharField(max_length=255, blank=True)  # the header field, for searches
     size = models.PositiveBigIntegerField()  # octets, as stored
-    accepted_at = models.DateTimeField(db_index=True)
+    accepted_at = models.DateTimeField()  # ids ascend with it, see `envelopes.first_id`
     smtputf8 = models.BooleanField()
     eight_bit = models.BooleanField()
     envid = models.CharField(max_length=100, blank=True)  # RFC 3461 §4.4, decoded

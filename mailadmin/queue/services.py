@@ -6,16 +6,51 @@
 from __future__ import annotations
 
 from mailadmin.queue.accepting import CHANNEL, enqueue
+from mailadmin.queue.browse import counts
 from mailadmin.queue.claiming import EVERYWHERE, Scope, claim, let_go, let_go_all_but, next_due, renew
+from mailadmin.queue.handling import (
+    Selection,
+    cancel,
+    cancel_account,
+    give_back,
+    hold,
+    hold_account,
+    pause,
+    release,
+    release_account,
+    resume,
+    retry,
+    rules,
+)
+from mailadmin.queue.recording import record
+from mailadmin.queue.schedule import Rules
+from mailadmin.queue.sweeping import Swept, sweep
 
 __all__ = [
     "CHANNEL",
     "EVERYWHERE",
+    "Rules",
     "Scope",
+    "Selection",
+    "Swept",
+    "cancel",
+    "cancel_account",
     "claim",
+    "counts",
     "enqueue",
+    "give_back",
+    "hold",
+    "hold_account",
     "let_go",
     "let_go_all_but",
     "next_due",
+    "pause",
+    "record",
+    "release",
+    "release_account",
     "renew",
+    "resume",
+    "retry",
+    "rules",
+    "sweep",
 ]

@@ -1,4 +1,4 @@
-"""Times on their way into plain statements and back.
+"""Values on their way into plain statements and back: times, above all.
 
 SQLite keeps them as text in UTC and a plain cursor hands them out naive or as that text; PostgreSQL knows them.
 """
@@ -9,10 +9,14 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+# What stands for a placeholder.
+Parameter = str | int | bytes | datetime | None
 
-def stored(time: datetime) -> object:
+
+def stored(time: datetime) -> Parameter:
     """Return the parameter that stands for `time` (aware) in a plain statement on the default alias."""
-    return connection.ops.adapt_datetimefield_value(time)
+    adapted: Parameter = connection.ops.adapt_datetimefield_value(time)
+    return adapted
 
 
 def loaded(value: datetime | str) -> datetime:
