@@ -8,7 +8,7 @@ INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-h
 INSTALLED := $(VENV)/requirements.stamp
 INSTALLED_FOR_TESTS := $(VENV)/requirements-dev.stamp
 
-.PHONY: help setup run test check fix bench demo dev clean
+.PHONY: help setup run test check fix bench demo dev lock clean
 
 help:
 	@echo 'make setup   make the virtual environment in $(VENV)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check   linters, types, import contracts, migrations (a minute)'
 	@echo 'make fix     let the linter and the formatter mend what they can'
 	@echo 'make bench   measure speed and memory of this checkout on this machine'
+	@echo 'make lock    choose the versions of the Python packages anew (needs uv)'
 	@echo 'make demo    start it in a scratch folder with invented people and mail'
 
 setup: $(INSTALLED)
@@ -49,12 +50,19 @@ check: dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m mypy .
-	@$(RUN) -m importlinter.cli lint
-	@$(RUN) manage.py makemigrations --check --dry-run
+	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+	@home=$$(mktemp -d); env -u DATABASE_URL MAILADMIN_HOME="$$home" $(RUN) manage.py makemigrations --check --dry-run; \
+	  status=$$?; rm -rf "$$home"; exit $$status
 
 fix: dev
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+# uv is a developer's tool: pip install uv.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --output-file requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-header --group dev --constraint requirements.lock \
+	  --output-file requirements-dev.lock pyproject.toml
 
 bench: dev
 	@exec $(RUN) -m bench
@@ -63,4 +71,4 @@ demo: dev
 	@exec $(RUN) -m tests.demo
 
 clean:
-	rm -rf $(VENV) .stamps .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results
+	rm -rf .venv .venv313 .stamps .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results
