@@ -1,7 +1,8 @@
 """The parameters of MAIL and RCPT that this server offers, with their values checked.
 
 SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and ORCPT (RFC 3461), AUTH (RFC 4954). What
-was not offered is 555, a wrong value 501. ENVID and ORCPT stay in xtext, as they travel; `decode_xtext` opens them.
+was not offered is 555, a wrong value 501. ENVID comes out decoded, for a notice names it so (RFC 3464 §2.2.1), and is
+put into xtext again where it travels on; ORCPT stays as it was given.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Return = Literal["", "FULL", "HDRS"]
 
 
 class MailParameters(NamedTuple):
-    """The parameters of MAIL. `auth` is None when there was none, and empty for ``AUTH=<>``; `envid` is in xtext."""
+    """The parameters of MAIL. `auth` is None when there was none, and empty for ``AUTH=<>``; `envid` is decoded."""
 
     size: int = 0
     body: Body = ""
@@ -75,7 +76,7 @@ def mail_parameters(raw: Mapping[str, str | None], *, size_limit: int) -> MailPa
             case "RET":
                 ret = _ret(value)
             case "ENVID":
-                envid = _xtext(name, value, _MAX_ENVID)
+                envid = decode_xtext(_xtext(name, value, _MAX_ENVID)).decode()
             case "AUTH":
                 # Taken and not believed: who the client is was settled by its own sign-in (RFC 4954 §5).
                 auth = "" if value == "<>" else _auth(value)
