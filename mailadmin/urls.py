@@ -6,4 +6,6 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mailadmin.panel.urls")),
+    path("accounts/", include("mailadmin.accounts.urls")),
+    path("", include("mailadmin.activity.urls")),
 ]
