@@ -6,7 +6,8 @@ Marks: ``alone`` runs in a second, unparallel pass (timing, or the whole machine
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from tests.ground.clock import Clock
+from tests.ground.daemon import Product, Template
 from tests.ground.requirements import everything_must_run
 
 if TYPE_CHECKING:
@@ -68,3 +70,19 @@ def clock() -> Clock:
 def now(clock: Clock) -> datetime:
     """The clock's time, for services that take one moment."""
     return clock.now
+
+
+@pytest.fixture(scope="session")
+def product_template() -> Iterator[Template]:
+    """A product with the cast's accounts, set up once a session and never started."""
+    template = Template(os.environ.get("DATABASE_URL", ""))
+    yield template
+    template.remove()
+
+
+@pytest.fixture
+def product(product_template: Template) -> Iterator[Product]:
+    """A real product of this test's own: not started yet, mail for elsewhere refused until `route_to`."""
+    product = product_template.copy()
+    yield product
+    product.remove()
