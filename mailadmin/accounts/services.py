@@ -19,6 +19,7 @@ from mailadmin.accounts import passwords, rules
 from mailadmin.accounts.addresses import AddressError, normal_address
 from mailadmin.accounts.models import Account, SenderAddress
 from mailadmin.activity import services as activity
+from mailadmin.queue import services as queue
 from mailadmin.queue.models import FINAL_STATES, Recipient
 
 EDITABLE: Final = frozenset({"name", "note", "quota", "language", "is_administrator"})
@@ -138,8 +139,6 @@ def suspend(account: Account, *, actor: str, now: datetime) -> Account:
     Raises:
         ValidationError: it is the last administrator.
     """
-    from mailadmin.queue import services as queue
-
     rules.lock(account)
     if account.suspended_at is not None:
         return account
@@ -155,8 +154,6 @@ def suspend(account: Account, *, actor: str, now: datetime) -> Account:
 @transaction.atomic
 def resume(account: Account, *, actor: str, now: datetime) -> Account:
     """Let a suspended account go on, and release the mail that was held for it."""
-    from mailadmin.queue import services as queue
-
     rules.lock(account)
     if account.suspended_at is None:
         return account
@@ -222,30 +219,28 @@ def remove(account: Account, *, actor: str, now: datetime, cancel_mail: bool = F
     Raises:
         ValidationError: it is the last administrator, or mail waits and `cancel_mail` is false.
     """
-    from mailadmin.queue import services as queue
-
     rules.lock(account)
     rules.keep_an_administrator(account)
-    waiting = list(Recipient.objects.filter(message__account=account).exclude(state__in=FINAL_STATES))
+    waiting = Recipient.objects.filter(message__account=account).exclude(state__in=FINAL_STATES).count()
     if waiting and not cancel_mail:
         raise ValidationError(
             {
                 "cancel_mail": ngettext(
                     "%(count)d recipient still waits for mail of %(address)s. Say that it is to be cancelled, or wait.",
                     "%(count)d recipients still wait for mail of %(address)s. Say that it is to be cancelled, or wait.",
-                    len(waiting),
+                    waiting,
                 )
-                % {"count": len(waiting), "address": account.address}
+                % {"count": waiting, "address": account.address}
             }
         )
     if waiting:
-        queue.cancel(waiting, actor=actor, now=now)
+        queue.cancel_account(account.pk, actor=actor, now=now)
     activity.record(
         actor=actor,
         verb="account.remove",
         subject=account.address,
         now=now,
         before={"name": account.name, "is_administrator": account.is_administrator},
-        after={"cancelled": len(waiting)},
+        after={"cancelled": waiting},
     )
     account.delete()

@@ -13,8 +13,11 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from mailadmin import secretbox
+from mailadmin.generation.models import Process
+from mailadmin.generation.services import SILENCE
 from mailadmin.queue.accepting import CHANNEL
 from mailadmin.routing.models import RouteTest, Smarthost
+from mailadmin.routing.targets import SmarthostInput
 
 # Nobody waits longer for an answer; a test that is still open then is not begun any more.
 PATIENCE: Final = timedelta(minutes=5)
@@ -61,6 +64,22 @@ def claim_test(now: datetime) -> RouteTest | None:
             test.started_at = now
             test.save(update_fields=["started_at"])
     return test
+
+
+def runner_is_alive(now: datetime) -> bool:
+    """Say whether a runner has reported in the last seconds, so that an answer is to be expected."""
+    return Process.objects.filter(role="runner", heartbeat_at__gte=now - SILENCE).exists()
+
+
+def target_of(smarthost: Smarthost | SmarthostInput) -> dict[str, object]:
+    """Return a smarthost as the target of a test."""
+    return {
+        "host": smarthost.host,
+        "port": smarthost.port,
+        "tls": smarthost.tls,
+        "username": smarthost.username,
+        "ca_pem": smarthost.ca_pem,
+    }
 
 
 def test_password(test: RouteTest) -> str | None:

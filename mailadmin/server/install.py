@@ -1,0 +1,67 @@
+"""Make the state folder and the tables, or bring them up to date."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+# Two nodes that start at once on one PostgreSQL migrate one after the other; any fixed number will do.
+_MIGRATION_LOCK: Final = 0x6D61696C
+
+
+def migrate() -> bool:
+    """Bring every database up to date, and say whether anything was to be done.
+
+    Raises:
+        OSError: the state folder cannot be made or written.
+        DatabaseError: a database cannot be reached or changed.
+    """
+    _make_private_files()
+    done = False
+    for alias in settings.DATABASES:
+        if not is_current(alias):
+            with _alone(alias):
+                call_command("migrate", database=alias, interactive=False, verbosity=0, skip_checks=True)
+            done = True
+    return done
+
+
+def is_current(alias: str = "default") -> bool:
+    """Say whether every migration of the database `alias` is applied."""
+    executor = MigrationExecutor(connections[alias])
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _make_private_files() -> None:
+    """Make the state folder, and SQLite's files before SQLite does: nobody else reads hashes and mail."""
+    home = Path(settings.HOME)
+    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    for database in settings.DATABASES.values():
+        if database["ENGINE"].endswith("sqlite3"):
+            os.close(os.open(database["NAME"], os.O_RDWR | os.O_CREAT, 0o600))
+            if Path(database["NAME"]).stat().st_uid == os.geteuid():
+                Path(database["NAME"]).chmod(0o600)
+
+
+@contextmanager
+def _alone(alias: str) -> Iterator[None]:
+    """Keep other nodes from migrating at the same time; SQLite's own lock does it there."""
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
