@@ -17,16 +17,17 @@ from datetime import datetime
 from typing import Final
 
 from django.conf import settings
-from django.db import connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections
 
 from mailadmin.bodies.models import BodyChunk, SealedBody
+from mailadmin.durability import lazy
 from mailadmin.queue.models import Message, MessageBody
-from mailadmin.queue.times import Parameter, stored
+from mailadmin.queue.times import stored
 
 _INSERT: Final = "INSERT INTO bodies_bodychunk (message, sequence, data, written_at) VALUES (%s, %s, %s, %s)"
 _SEAL: Final = (
     "INSERT INTO bodies_sealedbody (message, chunks) SELECT %s, COUNT(*) FROM bodies_bodychunk WHERE message = %s"
+    " RETURNING chunks"
 )
 
 
@@ -34,9 +35,9 @@ class BodyMissing(LookupError):  # noqa: N818  # the fact, not an accusation
     """The octets of a message are not there: it is done with, or the store of large bodies was lost."""
 
 
-def _connection() -> BaseDatabaseWrapper:
-    """Return the calling thread's connection to where chunks live."""
-    return connections["bodies" if "bodies" in settings.DATABASES else "default"]
+def _alias() -> str:
+    """Return the alias of the database where chunks live."""
+    return "bodies" if "bodies" in settings.DATABASES else "default"
 
 
 def put_chunk(message_id: int, sequence: int, data: bytes, now: datetime) -> None:
@@ -52,17 +53,9 @@ def put_chunk(message_id: int, sequence: int, data: bytes, now: datetime) -> Non
         IntegrityError: the chunk was written already.
         OperationalError: the disk is full, or the store cannot be reached.
     """
-    store = _connection()
-    values: list[Parameter] = [message_id, sequence, data, stored(now)]
-    if store.vendor == "postgresql":
-        with transaction.atomic(using=store.alias), store.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
-            cursor.execute(_INSERT, values)
-        return
-    with store.cursor() as cursor:
-        if _synchronous() != "OFF":
-            cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute(_INSERT, values)
+    alias = _alias()
+    with lazy(alias), connections[alias].cursor() as cursor:
+        cursor.execute(_INSERT, [message_id, sequence, data, stored(now)])
 
 
 def seal(message_id: int) -> int:
@@ -74,11 +67,8 @@ def seal(message_id: int) -> int:
     Raises:
         BodyMissing: not one chunk was written.
     """
-    store = _connection()
-    with store.cursor() as cursor:
-        if store.vendor == "sqlite":
-            cursor.execute(f"PRAGMA synchronous = {_synchronous()}")
-        cursor.execute(_SEAL + " RETURNING chunks", [message_id, message_id])
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute(_SEAL, [message_id, message_id])
         (count,) = cursor.fetchone()
     if not count:
         raise BodyMissing(f"message {message_id} has no chunks")
@@ -136,9 +126,3 @@ def _open(messages: Iterable[int]) -> set[int]:
             Message.objects.filter(pk__in=batch, open_recipients__gt=0).values_list("pk", flat=True),
         )
     return found
-
-
-def _synchronous() -> str:
-    """Return the configured level of SQLite; below FULL, `seal` waits for no disk either."""
-    options = settings.DATABASES["bodies"]["OPTIONS"]
-    return str(options["init_command"]).partition("PRAGMA synchronous=")[2].partition(";")[0]

@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from mailadmin.durability import lazy
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient
 from mailadmin.queue.models import State
 from mailadmin.queue.times import Parameter, loaded, stored
@@ -91,7 +92,8 @@ def claim(
     """
     if not _anything_due(now, scope):
         return []
-    with transaction.atomic(), connection.cursor() as cursor:
+    # Losing a claim to a power cut is no loss: the mail is due again.
+    with lazy(), connection.cursor() as cursor:
         _lapse(cursor, "lease_until <= %s", [stored(now)])
         messages = _due_messages(cursor, now, limit, scope)
         if not messages:
@@ -113,7 +115,7 @@ def renew(*, owner: str, recipients: Collection[int], now: datetime, lease: time
     """Prolong the leases of `owner` on `recipients` to `now` + `lease`; return how many it still holds."""
     if not recipients:
         return 0
-    with transaction.atomic(), connection.cursor() as cursor:
+    with lazy(), connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE queue_recipient SET lease_until = %s WHERE id IN ({marks(recipients)})"
             f" AND {_LEASED} AND lease_owner = %s",
@@ -130,19 +132,22 @@ def let_go(*, owner: str, recipients: Collection[int]) -> int:
         return _lapse(cursor, f"lease_owner = %s AND id IN ({marks(recipients)})", [owner, *recipients])
 
 
-def let_go_all_but(*, node: str, owners: Collection[str]) -> int:
-    """Free what processes of `node` had claimed and are no more; return how many.
+def lease_owners() -> list[str]:
+    """Return who holds leases, ``node:pid`` each."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT lease_owner FROM queue_recipient WHERE {_LEASED}")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def let_go_all(owners: Collection[str]) -> int:
+    """Free what `owners` had claimed, who are no more; return how many recipients.
 
     A runner calls this at its start, so mail does not wait for the leases of the one that was killed.
-
-    Args:
-        node: the name before the colon in an owner.
-        owners: the processes of the node that live.
     """
+    if not owners:
+        return 0
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT lease_owner FROM queue_recipient WHERE {_LEASED}")
-        dead = [row[0] for row in cursor.fetchall() if row[0].rpartition(":")[0] == node and row[0] not in owners]
-        return _lapse(cursor, f"lease_owner IN ({marks(dead)})", dead) if dead else 0
+        return _lapse(cursor, f"lease_owner IN ({marks(owners)})", list(owners))
 
 
 def next_due(scope: Scope = EVERYWHERE) -> datetime | None:

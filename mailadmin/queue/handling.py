@@ -9,7 +9,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ from mailadmin.generation.services import bump
 from mailadmin.queue.accepting import wake
 from mailadmin.queue.claiming import lock, marks
 from mailadmin.queue.envelopes import Verdict, queue_id
+from mailadmin.queue.models import Message, Recipient
 from mailadmin.queue.recording import Change, apply
 from mailadmin.queue.reporting import notice_due
 from mailadmin.queue.rows import Row, Told, rows
@@ -75,12 +76,16 @@ class Selection:
         return " AND ".join(conditions), values
 
 
-def hold(chosen: Selection, *, actor: str, now: datetime) -> int:
+# A selection, one message with all its recipients, or recipients.
+Chosen = Selection | Message | Iterable[Recipient]
+
+
+def hold(chosen: Chosen, *, actor: str, now: datetime) -> int:
     """Keep waiting recipients from delivery until they are released; return how many."""
     return _change(chosen, "hold", "state = 'held', hold_reason = 'admin'", [], actor=actor, now=now)
 
 
-def release(chosen: Selection, *, actor: str, now: datetime) -> int:
+def release(chosen: Chosen, *, actor: str, now: datetime) -> int:
     """Let held recipients be delivered, now; return how many.
 
     Mail of a suspended account is held again when it is claimed: resume the account instead.
@@ -95,7 +100,7 @@ def release(chosen: Selection, *, actor: str, now: datetime) -> int:
     )
 
 
-def retry(chosen: Selection, *, actor: str, now: datetime) -> int:
+def retry(chosen: Chosen, *, actor: str, now: datetime) -> int:
     """Make waiting recipients due now; return how many."""
     return _change(chosen, "retry", "next_attempt_at = %s", [stored(now)], actor=actor, now=now)
 
@@ -117,7 +122,7 @@ def release_account(account: int, *, now: datetime) -> int:
     )
 
 
-def cancel(chosen: Selection, *, actor: str, now: datetime) -> int:
+def cancel(chosen: Chosen, *, actor: str, now: datetime) -> int:
     """End waiting and held recipients without delivery and without a notice; return how many."""
     verdict = Verdict("failed", "cancelled", reply=f"cancelled by {actor}")
     return _finish(chosen, "cancel", verdict, actor=actor, now=now)
@@ -128,7 +133,7 @@ def cancel_account(account: int, *, actor: str, now: datetime) -> int:
     return cancel(Selection(account=account), actor=actor, now=now)
 
 
-def give_back(chosen: Selection, *, actor: str, now: datetime) -> int:
+def give_back(chosen: Chosen, *, actor: str, now: datetime) -> int:
     """Return waiting and held mail to its sender now, with a notice of failure; return how many recipients."""
     verdict = Verdict("failed", "returned", enhanced="5.3.0", reply="returned to the sender by the administrator")
     return _finish(chosen, "give_back", verdict, actor=actor, now=now)
@@ -168,6 +173,14 @@ def _set_paused(*, paused: bool, actor: str, now: datetime) -> None:
             wake(cursor)
 
 
+def _selection(chosen: Chosen) -> Selection:
+    if isinstance(chosen, Selection):
+        return chosen
+    if isinstance(chosen, Message):
+        return Selection(messages=[chosen.pk])
+    return Selection(recipients=[recipient.pk for recipient in chosen])
+
+
 def _sources(event: Event) -> str:
     """Return the condition that a recipient is in a state `event` may start from."""
     return "r.state IN ({})".format(", ".join(f"'{state.value}'" for state in TRANSITIONS[event].sources))
@@ -204,17 +217,19 @@ def _update(chosen: Selection, event: Event, assignments: str, parameters: Seque
 
 
 def _change(
-    chosen: Selection, event: Event, assignments: str, parameters: Sequence[Parameter], *, actor: str, now: datetime
+    chosen: Chosen, event: Event, assignments: str, parameters: Sequence[Parameter], *, actor: str, now: datetime
 ) -> int:
     """Do `_update` and leave an activity entry."""
+    chosen = _selection(chosen)
     with transaction.atomic():
         changed = _update(chosen, event, assignments, parameters)
         _tell(chosen, event, changed, actor=actor, now=now)
     return changed
 
 
-def _finish(chosen: Selection, event: Event, verdict: Verdict, *, actor: str, now: datetime) -> int:
+def _finish(chosen: Chosen, event: Event, verdict: Verdict, *, actor: str, now: datetime) -> int:
     """End the chosen recipients by `event`; return how many."""
+    chosen = _selection(chosen)
     condition, values = chosen.condition()
     condition = f"{_sources(event)} AND {condition}"
     changed = 0

@@ -76,7 +76,7 @@ class Recipient(models.Model):
     state = models.CharField(max_length=10, choices=State.choices)
     next_attempt_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
-    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_owner = models.CharField(max_length=300, blank=True)  # node:pid
     attempts = models.PositiveIntegerField()
     # Why it is held: "admin" or "account" (its sender is suspended).
     hold_reason = models.CharField(max_length=10, blank=True)

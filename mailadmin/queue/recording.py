@@ -66,7 +66,13 @@ class Change:
 
 
 def record(
-    results: Sequence[Result], *, owner: str, now: datetime, rules: Rules, random: Random = _SYSTEM_RANDOM
+    results: Sequence[Result],
+    *,
+    owner: str,
+    now: datetime,
+    rules: Rules,
+    random: Random = _SYSTEM_RANDOM,
+    tell: bool = True,
 ) -> int:
     """Record `results` of deliveries that `owner` made.
 
@@ -79,6 +85,7 @@ def record(
         now: when they are recorded, and the date of notices.
         rules: how long to try and when to tell.
         random: for the jitter of the schedule.
+        tell: False writes no notices, for the case that writing one is what fails.
 
     Returns:
         For how many recipients the state changed.
@@ -91,6 +98,8 @@ def record(
         ours = [row for row in found if row.state == State.DELIVERING and row.lease_owner == owner]
         judge = _Judge(now=now, rules=rules, random=random)
         changes = [judge.change(row, by_recipient[row.id]) for row in ours]
+        if not tell:
+            changes = [replace(change, notice=None) for change in changes]
         _write_attempts(cursor, [(row.id, by_recipient[row.id].verdict, by_recipient[row.id].at) for row in found])
         _write_attempts(cursor, [(c.row.id, c.verdict, c.at) for c in changes if c.event == "expire"])
         apply(cursor, changes, rules=rules, now=now)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mailadmin.queue.accepting import CHANNEL, enqueue
 from mailadmin.queue.browse import counts
-from mailadmin.queue.claiming import EVERYWHERE, Scope, claim, let_go, let_go_all_but, next_due, renew
+from mailadmin.queue.claiming import EVERYWHERE, Scope, claim, lease_owners, let_go, let_go_all, next_due, renew
 from mailadmin.queue.handling import (
     Selection,
     cancel,
@@ -41,8 +41,9 @@ __all__ = [
     "give_back",
     "hold",
     "hold_account",
+    "lease_owners",
     "let_go",
-    "let_go_all_but",
+    "let_go_all",
     "next_due",
     "pause",
     "record",
