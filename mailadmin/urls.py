@@ -8,4 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mailadmin.panel.urls")),
     path("accounts/", include("mailadmin.accounts.urls")),
     path("", include("mailadmin.activity.urls")),
+    path("mail/", include("mailadmin.queue.urls")),
+    path("settings/", include("mailadmin.panel.settings_urls")),
 ]

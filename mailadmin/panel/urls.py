@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mailadmin.panel import sign_in, views
+from mailadmin.panel import live_views, overview, sign_in, views
 
 app_name = "panel"
 urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("live/", live_views.stream, name="live"),
+    path("live/rows/", live_views.rows, name="live_rows"),
+    path("healthz", overview.healthz, name="healthz"),
     path("login/", sign_in.log_in, name="login"),
     path("logout/", sign_in.log_out, name="logout"),
     path("language/", views.language, name="language"),
