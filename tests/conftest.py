@@ -7,7 +7,7 @@ Marks: ``alone`` runs in a second, unparallel pass (timing, or the whole machine
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from tests.ground.requirements import everything_must_run
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+SHOWN = "shown"
 DATABASE_MARKS = {"sqlite_only": "sqlite", "postgresql_only": "postgresql"}
 
 
@@ -56,8 +57,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Name the database in the last lines, for those who read only them."""
+    """Print what tests had to show, and name the database."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, text in getattr(report, "user_properties", ()):
+            if name == SHOWN:
+                terminalreporter.section(report.nodeid, sep="-")
+                terminalreporter.write_line(str(text))
     terminalreporter.write_line(f"database: {database_vendor()}")
+
+
+@pytest.fixture
+def shown(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Show a table or a count at the end of the run, from whichever process."""
+    return lambda text: record_property(SHOWN, text)
 
 
 @pytest.fixture
