@@ -15,13 +15,11 @@ from __future__ import annotations
 import logging
 import queue
 import select
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from types import FrameType
 from typing import Final
 
 from django.db import Error, connection, connections
@@ -156,24 +154,6 @@ def _data_version() -> int | None:
 
 
 BROADCASTER: Final = Broadcaster()
-
-
-def end_streams_at_exit() -> None:
-    """Let a TERM to this process end its streams too; call it once, in the main thread of a gunicorn worker.
-
-    gunicorn waits for the threads that serve a request, and a stream would make it wait until it gives up.
-    """
-    previous = signal.getsignal(signal.SIGTERM)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        BROADCASTER.stop()
-        previous(number, frame)
-
-    signal.signal(signal.SIGTERM, stop)
-    # As gunicorn has it: requests under way are not interrupted in their system calls.
-    signal.siginterrupt(signal.SIGTERM, False)  # the signature is the library's
 
 
 def is_gone(client: socket.socket | None) -> bool:
