@@ -46,7 +46,7 @@ class Store:
 
     # --- reading ---
 
-    def account_by_address(self, address: str) -> AccountRow | None | asyncio.Future[AccountRow | None]:
+    def account_by_address(self, address: str) -> AccountRow | asyncio.Future[AccountRow | None] | None:
         """Return the account whose login is `address`, in whatever case, or a Future of it.
 
         Raises:
@@ -54,11 +54,11 @@ class Store:
         """
         return self._reader.account_by_address(address.lower())
 
-    def account_by_id(self, account: int) -> AccountRow | None | asyncio.Future[AccountRow | None]:
+    def account_by_id(self, account: int) -> AccountRow | asyncio.Future[AccountRow | None] | None:
         """Return the account with this primary key, or a Future of it (see `account_by_address`)."""
         return self._reader.account_by_id(account)
 
-    def mailbox(self, address: str) -> str | None | asyncio.Future[str | None]:
+    def mailbox(self, address: str) -> str | asyncio.Future[str | None] | None:
         """Return the address of the account that gets mail for `address`, or a Future of it; "" is the postmaster."""
         return self._reader.mailbox(address.lower())
 

@@ -1,4 +1,6 @@
-"""The octets after DATA: finds the one true end, takes the doubled dots out, and watches the line ends (sans-IO).
+"""The octets of a message on the wire: where it ends, and what is wrong with its lines (sans-IO).
+
+`DataReader` takes what follows DATA, and takes the doubled dots out; `ChunkReader` takes what follows each BDAT.
 
 Only CRLF "." CRLF ends a message (RFC 5321 §4.1.1.4). Every other sequence that some server somewhere takes for an end
 needs a bare CR or a bare LF, and one of those anywhere makes the whole message refused: so no trick of that kind yields
@@ -60,14 +62,16 @@ class DataReader:
     """Takes what comes after 354 and gives the message back, piece by piece.
 
     Attributes:
-        finished: the end was seen.
+        complete: the end was seen.
+        finished: the same; there is only one piece.
         rest: what came behind the end; commands, if anything.
         lines: what was wrong with the line ends.
     """
 
-    __slots__ = ("_held", "_skip", "finished", "lines", "rest")
+    __slots__ = ("_held", "_skip", "complete", "finished", "lines", "rest")
 
     def __init__(self) -> None:
+        self.complete = False
         self.finished = False
         self.rest = b""
         self.lines = LineWatch()
@@ -82,7 +86,7 @@ class DataReader:
         dot = block.find(b"\r\n.")
         end = dot if dot < 0 or block.startswith(END, dot) else block.find(END, dot)
         if end >= 0:
-            self.finished = True
+            self.complete = self.finished = True
             self.rest = block[end + 5 :]
             block = block[: end + 2]
             self._held = b""
@@ -100,3 +104,45 @@ class DataReader:
             self._skip = 0
         self.lines.look(block)
         return block
+
+
+class ChunkReader:
+    """Takes the octets that each BDAT announces (RFC 3030 §2).
+
+    Attributes:
+        complete: the present chunk is there.
+        finished: it is, and it was the last.
+        rest: what came behind the chunk; commands, if anything.
+        lines: what was wrong with the line ends.
+    """
+
+    __slots__ = ("_carry", "_last", "_left", "complete", "finished", "lines", "rest")
+
+    def __init__(self) -> None:
+        self.complete = True
+        self.finished = False
+        self.rest = b""
+        self.lines = LineWatch()
+        self._left = 0
+        self._last = False
+        self._carry = b""
+
+    def expect(self, size: int, *, last: bool) -> None:
+        """Begin a chunk of `size` octets."""
+        self._left = size
+        self._last = last
+        self.complete = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next octets from the wire; return the message's octets that are certain now."""
+        piece = self._carry + data[: self._left]
+        self.rest = data[self._left :]
+        self._left -= min(self._left, len(data))
+        self.complete = not self._left
+        self.finished = self.complete and self._last
+        # A CR at the end waits for its LF, in this chunk or the next.
+        self._carry = b"" if self.finished or not piece.endswith(b"\r") else b"\r"
+        if self._carry:
+            piece = piece[:-1]
+        self.lines.look(piece)
+        return piece

@@ -51,15 +51,15 @@ def _without_tag(address: str) -> str:
 class Reader(Protocol):
     """Point reads, answered at once or by a Future."""
 
-    def account_by_address(self, address: str) -> AccountRow | None | asyncio.Future[AccountRow | None]:
+    def account_by_address(self, address: str) -> AccountRow | asyncio.Future[AccountRow | None] | None:
         """Return the account whose login is `address` (lower case)."""
         ...
 
-    def account_by_id(self, account: int) -> AccountRow | None | asyncio.Future[AccountRow | None]:
+    def account_by_id(self, account: int) -> AccountRow | asyncio.Future[AccountRow | None] | None:
         """Return the account with this primary key."""
         ...
 
-    def mailbox(self, address: str) -> str | None | asyncio.Future[str | None]:
+    def mailbox(self, address: str) -> str | asyncio.Future[str | None] | None:
         """Return the address of the account that gets mail for `address` (lower case; "" is the postmaster)."""
         ...
 

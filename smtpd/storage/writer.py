@@ -162,18 +162,22 @@ class Writer:
 
     def _write_events(self, events: list[SignInEvent]) -> None:
         for start in range(0, len(events), EVENTS_AT_ONCE):
-            batch = events[start : start + EVENTS_AT_ONCE]
             try:
-                add_sign_ins(batch)
-            except IntegrityError:
-                # An account was removed meanwhile: the sign-in is kept, its account is not.
-                for event in batch:
-                    event.account = None
-                add_sign_ins(batch)
+                self._write_batch(events[start : start + EVENTS_AT_ONCE])
             except DATABASE_ERRORS as error:
                 self._give_up_connection(error)
                 self._loop.call_soon_threadsafe(self._again, events[start:])
                 return
+
+    @staticmethod
+    def _write_batch(batch: list[SignInEvent]) -> None:
+        try:
+            add_sign_ins(batch)
+        except IntegrityError:
+            # An account was removed meanwhile: the sign-in is kept, its account is not.
+            for event in batch:
+                event.account = None
+            add_sign_ins(batch)
 
     def _give_up_connection(self, error: BaseException) -> None:
         log.warning("the database refused a write: %r", f"{type(error).__name__}: {error}")

@@ -1,0 +1,38 @@
+"""The session of the mx listener: it takes mail for local domains from anybody, and relays nothing."""
+
+from __future__ import annotations
+
+from asyncio import Future
+
+from smtpd import limits
+from smtpd.sessions.engine import Answer
+from smtpd.sessions.session import SmtpSession
+from smtpd.smtp import headers, replies
+from smtpd.smtp.parameters import MailParameters
+from smtpd.smtp.paths import Path
+
+
+class MxSession(SmtpSession):
+    """One connection of another mail server (RFC 5321)."""
+
+    def sender(self, path: Path, parameters: MailParameters) -> Answer:
+        """Take any sender: whose it is cannot be known here."""
+        return self.accept_sender(path, parameters)
+
+    def recipient(self, path: Path) -> bytes | Future[str | None] | str | None:
+        """Take a recipient whose mailbox is here, and no other."""
+        if path.domain and path.domain not in self.runtime.snapshot.domains:
+            return replies.RELAY_DENIED
+        return self.runtime.store.mailbox(path.address if path.domain else "")
+
+    def smtp_AUTH(self, argument: bytes) -> Answer:
+        """Refuse: nobody signs in here."""
+        return replies.AUTH_NOT_OFFERED
+
+    def judge(self, block: bytes) -> bytes:
+        """Count the servers it has passed, and put our Received before it."""
+        found = headers.inspect(block, submission=False)
+        if found.received_count > limits.HOPS:
+            raise replies.Refused(replies.LOOP)
+        self.envelope.message_id = found.message_id
+        return found.relayed(self.received(client=True))
