@@ -62,14 +62,19 @@ def addresses(value: bytes) -> list[str]:
         if bracketed == bool(closing) and fits:
             return [f"{local.decode()}@{domain.decode()}"]
     found: dict[str, None] = {}
-    failure: UnreadableError | None = None
+    readable = False
     for reading in _readings(value):
+        reader = _Reader()
         try:
-            found.update(dict.fromkeys(_Reader().read(reading)))
-        except UnreadableError as error:
-            failure = error
-    if not found:
-        raise failure or UnreadableError("no address")
+            reader.read(reading)
+        except UnreadableError:
+            # It may be the wrong reading, but what it has come upon before it failed is what some program shows.
+            pass
+        else:
+            readable = True
+        found.update(dict.fromkeys(reader.found))
+    if not readable or not found:
+        raise UnreadableError
     return list(found)
 
 
@@ -115,13 +120,13 @@ class _Reader:
     """Reads mailboxes and groups, separated by commas (RFC 5322 §3.4; empty elements are obsolete but common)."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self.found: list[str] = []
         self._words: list[Token] = []  # of the mailbox under way
         self._closed = False  # the mailbox under way had its brackets
         self._in_group = False
 
-    def read(self, text: str) -> list[str]:
-        """Return the addresses in `text`, or raise UnreadableError."""
+    def read(self, text: str) -> None:
+        """Take the addresses of `text` into `found`; raise UnreadableError where it cannot go on."""
         tokens = _tokens(text)
         for kind, word in tokens:
             if kind == "special" and word in ",;":
@@ -133,19 +138,21 @@ class _Reader:
                 self._begin_group()
             elif kind == "special" and word == "<":
                 self._end_mailbox(only_if_address=True)
-                self._found.append(_address(list(_bracketed(tokens))))
+                self._add(list(_bracketed(tokens)))
                 self._closed = True
             else:
                 self._words.append((kind, word))
-            if len(self._found) > _MAX_ADDRESSES:
-                raise UnreadableError("too many addresses")
         self._end_mailbox()
-        return self._found
+
+    def _add(self, words: list[Token]) -> None:
+        if len(self.found) >= _MAX_ADDRESSES:
+            raise UnreadableError("too many addresses")
+        self.found.append(_address(words))
 
     def _end_mailbox(self, *, only_if_address: bool = False) -> None:
         """Take in the words so far: an address without brackets, or the name before them."""
         if self._words and (not only_if_address or ("special", "@") in self._words):
-            self._found.append(_address(self._words))
+            self._add(self._words)
         self._words = []
         self._closed = False
 
