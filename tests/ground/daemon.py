@@ -240,7 +240,7 @@ class Template:
 
     def __init__(self, cluster_url: str = "") -> None:
         """Set it up, in SQLite or in a new database of the cluster."""
-        self._cluster = cluster_url
+        self.cluster_url = cluster_url
         self._copies = 0
         self._name = f"template_{os.getpid()}"
         url = postgresql.create_database(cluster_url, self._name) if cluster_url else ""
@@ -267,8 +267,8 @@ class Template:
         home = scratch_folder()
         shutil.copytree(self._product.home, home, dirs_exist_ok=True)
         url = ""
-        if self._cluster:
-            url = postgresql.create_database(self._cluster, f"{self._name}_{self._copies}", self._name)
+        if self.cluster_url:
+            url = postgresql.create_database(self.cluster_url, f"{self._name}_{self._copies}", self._name)
         return Product(home, url)
 
     def remove(self) -> None:

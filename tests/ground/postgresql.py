@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -67,11 +67,12 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> N
 
 
 @contextmanager
-def cluster(*, synced: bool = False) -> Iterator[str]:
+def cluster(*, synced: bool = False, before: Sequence[str] = ()) -> Iterator[str]:
     """Run a cluster and give the URL of its database; everything is gone afterwards.
 
     Args:
         synced: whether commits reach the disk; tests of anything but that are faster without.
+        before: a program that starts it, with arguments (strace).
     """
     with tempfile.TemporaryDirectory(prefix="mailadmin-pg-") as name:
         folder = Path(name)
@@ -90,7 +91,11 @@ def cluster(*, synced: bool = False) -> Iterator[str]:
         arguments = [argument for key, value in options.items() for argument in ("-c", f"{key}={value}")]
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [programs / "postgres", "-D", data, *arguments], stdout=output, stderr=output, cwd=folder, **account
+                [*before, programs / "postgres", "-D", data, *arguments],
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                **account,
             )
         url = f"postgresql://mailadmin@127.0.0.1:{port}/postgres"
         try:

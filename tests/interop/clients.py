@@ -87,6 +87,7 @@ class Msmtp(Client):
     """A sendmail stand-in."""
 
     name = "msmtp"
+    knows_utf8 = False  # it sends such addresses, but not the parameter
 
     def send(self, letter: Letter) -> None:
         """Send from standard input, with lines ended as on Unix; msmtp makes them CRLF."""
