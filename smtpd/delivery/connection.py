@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
-from smtpd.smtp.client import Plan, Session, TlsMode, open_session
+from smtpd.smtp.client import Plan, Session, open_session
 from smtpd.smtp.client_actions import (
     STAGES,
     Action,
@@ -34,46 +32,13 @@ from smtpd.smtp.client_replies import Reply
 from smtpd.smtp.dot_stuffing import DotStuffer
 
 from .agent import Body
+from .targets import Target, addresses
 from .timeouts import Timeouts
 from .tls import Contexts
 from .wire import Wire, connect
 
-MOST_ADDRESSES: Final = 5  # that are tried for one domain or one host name in one attempt
-
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One server, and how to speak to it.
-
-    Args:
-        name: its host name, for TLS and for people.
-        address: where it is: an IP address, a host name that the system knows, or the path of a unix socket.
-        port: 0 for a unix socket.
-        tls: see `TlsMode`; `starttls` and `implicit` verify the certificate.
-        ca_pem: authorities to trust beside the system's.
-        username: for AUTH, or empty.
-        password: for AUTH.
-        lmtp: whether to speak LMTP.
-    """
-
-    name: str
-    address: str
-    port: int
-    tls: TlsMode = "none"
-    ca_pem: str = ""
-    username: str = ""
-    password: str = field(default="", repr=False)
-    lmtp: bool = False
-
-    def peer(self, address: str = "") -> str:
-        """Return the server as verdicts and pages name it, with its IP address once that is known."""
-        if not self.port:
-            return self.address
-        known = address or (self.address if self.address != self.name else "")
-        return f"{self.name}[{known}]:{self.port}" if known else f"{self.name}:{self.port}"
 
 
 class Connection:
@@ -89,10 +54,11 @@ class Connection:
     """
 
     def __init__(
-        self, wire: Wire, target: Target, *, peer: str, timeouts: Timeouts, contexts: Contexts, deadline: float
+        self, wire: Wire, target: Target, *, address: str, timeouts: Timeouts, contexts: Contexts, deadline: float
     ) -> None:
         self._wire = wire
-        self.peer = peer
+        self._address = address
+        self.peer = target.peer(address)
         self._target = target
         self._timeouts = timeouts
         self._contexts = contexts
@@ -111,17 +77,25 @@ class Connection:
         """
         trouble = Trouble("connect", "The server has no address.", "4.4.1")
         seconds = _remaining(timeouts.connect, deadline, "resolve")
-        for address in await _addresses(target, seconds):
-            peer = target.peer(address)
+        for address in await addresses(target, seconds):
             try:
                 seconds = _remaining(timeouts.connect, deadline, "connect")
                 wire = await connect(address, target.port, seconds)
             except Trouble as met:
                 trouble = met
-                trouble.peer = peer
+                trouble.peer = target.peer(address)
                 continue
-            return cls(wire, target, peer=peer, timeouts=timeouts, contexts=contexts, deadline=deadline)
+            return cls(wire, target, address=address, timeouts=timeouts, contexts=contexts, deadline=deadline)
         raise trouble
+
+    async def again(self, target: Target) -> Connection:
+        """Open another connection to the same address, for another way of speaking.
+
+        Raises:
+            Trouble: the server cannot be reached any more.
+        """
+        there = replace(target, address=self._address)
+        return await self.to(there, timeouts=self._timeouts, contexts=self._contexts, deadline=self.deadline)
 
     @property
     def closed(self) -> bool:
@@ -250,36 +224,6 @@ async def guarded(body: Body) -> AsyncGenerator[bytes, None]:
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
-
-
-async def _addresses(target: Target, seconds: float) -> list[str]:
-    """Return where to connect: what the system knows of a host name (its hosts file included), at most five.
-
-    Raises:
-        Trouble: the name is not known, or cannot be looked up now.
-    """
-    if not target.port or _is_ip(target.address):
-        return [target.address]
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(seconds):
-            found = await loop.getaddrinfo(target.address, target.port, type=socket.SOCK_STREAM)
-    except TimeoutError:
-        words = f"The name {target.address} could not be looked up within {seconds:.0f} seconds."
-        raise Trouble("resolve", words, "4.4.3", reason="timeout") from None
-    except (OSError, UnicodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a host name"
-        words = f"No server named {target.address} can be found: {detail}."
-        raise Trouble("resolve", words, "4.4.3", reason="unknown-host") from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MOST_ADDRESSES]
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _remaining(seconds: float, deadline: float, stage: str) -> float:

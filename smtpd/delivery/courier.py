@@ -20,8 +20,9 @@ from smtpd.smtp.client_features import Features
 from smtpd.smtp.client_transaction import Ending, Transaction
 
 from .agent import Body
-from .connection import Connection, Target, guarded
+from .connection import Connection, guarded
 from .pool import Pool, Slots
+from .targets import Target
 from .timeouts import Timeouts
 from .tls import Contexts
 

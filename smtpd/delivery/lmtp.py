@@ -13,8 +13,8 @@ from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient, Verdict
 from smtpd.smtp.client_actions import Trouble
 
 from .agent import Body
-from .connection import Target
 from .courier import Courier, internal_error
+from .targets import Target
 from .timeouts import Timeouts
 
 log = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """Maildir on disk: where a mailbox is, how a message gets into it, how much is in it (blocking; runs in a thread).
 
-A mailbox is ``ROOT/DOMAIN/LOCAL-PART/`` with ``tmp``, ``new`` and ``cur`` in it, all of mode 0700. A message is written
-to ``tmp``, synced, linked into ``new``, and ``new`` is synced: only then is it delivered. A crash before the link leaves
-a file in ``tmp``, which a later delivery removes once it is 36 hours old (https://cr.yp.to/proto/maildir.html).
+A mailbox is ``ROOT/DOMAIN/LOCAL-PART/`` with ``tmp``, ``new`` and ``cur`` in it, all of mode 0700. A message is
+written to ``tmp``, synced, linked into ``new``, and ``new`` is synced: only then is it delivered. A crash before the
+link leaves a file in ``tmp``, which a later delivery removes when it is 36 hours old (cr.yp.to/proto/maildir.html).
 
 The octets are those of the message, CRLF included, so the copy equals what was sent; Dovecot and Python's mailbox
 module read both kinds of line ends.
@@ -54,8 +54,8 @@ def _as_name(part: str) -> str:
 class MaildirFile:
     """A message on its way into a mailbox: `open`, `write` as often as needed, then `commit` or `abandon`.
 
-    A lock keeps each call whole: a delivery that is cancelled abandons its file while a thread may still be writing, and
-    a descriptor must not be closed, and perhaps given to another file, under that thread's hands.
+    A lock keeps each call whole: a delivery that is cancelled abandons its file while a thread may still be writing,
+    and a descriptor must not be closed, and perhaps given to another file, under that thread's hands.
     """
 
     def __init__(self, mailbox: Path) -> None:
@@ -66,6 +66,7 @@ class MaildirFile:
         host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")
         self._name = f"{now // 1_000_000}.M{now % 1_000_000}P{os.getpid()}Q{next(_sequence)}.{host}"
         self._file = -1
+        self._abandoned = False
 
     def open(self, headers: bytes) -> None:
         """Make the mailbox if need be, and begin the file with `headers`.
@@ -74,6 +75,8 @@ class MaildirFile:
             OSError: the file cannot be made.
         """
         with self._lock:
+            if self._abandoned:
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
             for folder in _FOLDERS:
                 _make(self._mailbox / folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -106,6 +109,7 @@ class MaildirFile:
     def abandon(self) -> None:
         """Remove what was written; harmless after `commit`, and when nothing was opened."""
         with self._lock:
+            self._abandoned = True
             self._close()
             with suppress(OSError):
                 self._temporary.unlink()

@@ -10,7 +10,8 @@ from typing import Final
 
 from smtpd.smtp.client_actions import Trouble
 
-from .connection import Connection, Target
+from .connection import Connection
+from .targets import Target
 
 MOST_MESSAGES: Final = 20  # over one connection, as servers expect of a polite client
 MOST_IDLE: Final = 10

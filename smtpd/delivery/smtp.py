@@ -19,9 +19,9 @@ from mailadmin.sealing import SealBrokenError, Sealer
 from smtpd.smtp.client_actions import Trouble
 
 from .agent import Body
-from .connection import MOST_ADDRESSES, Target
 from .courier import Courier, Job, internal_error
 from .resolver import MxResolver, NoRoute
+from .targets import MOST_ADDRESSES, Target
 from .timeouts import Timeouts
 
 MOST_DOMAINS: Final = 5  # that one message is carried to at the same time

@@ -107,18 +107,15 @@ class Trouble(Exception):  # noqa: N818  # it is not an error of ours, it is wha
         self.reason = reason
         self.peer = ""
         self.tls = ""
+        self.raw = ""  # the reply as it stood on the wire, where it was one
 
     @classmethod
     def refused(cls, reply: Reply, stage: str, reason: str = "refused") -> Trouble:
         """The server answered, but not with yes."""
-        return cls(
-            stage,
-            reply.words,
-            enhanced_code(reply),
-            code=reply.code,
-            permanent=reply.kind == 5,  # noqa: PLR2004  # the class of the reply
-            reason=reason,
-        )
+        permanent = reply.kind == 5  # noqa: PLR2004  # the class of the reply
+        trouble = cls(stage, reply.words, enhanced_code(reply), code=reply.code, permanent=permanent, reason=reason)
+        trouble.raw = reply.raw
+        return trouble
 
     def verdict(self, *, fail: bool = False) -> Verdict:
         """Return what this means for a recipient: deferred, or failed where `fail` says so.

@@ -10,9 +10,10 @@ from smtpd.smtp.client_replies import Reply
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Keywords in upper case with what stands behind them; empty after HELO."""
+    """Keywords in upper case with what stands behind them, and the reply they came in; both empty after HELO."""
 
     keywords: Mapping[str, str] = field(default_factory=dict)
+    raw: str = ""
 
     @classmethod
     def of(cls, reply: Reply) -> Features:
@@ -25,7 +26,7 @@ class Features:
                 name, arguments = "AUTH", f"{keyword[5:]} {arguments}"
                 arguments = f"{keywords.get('AUTH', '')} {arguments}"
             keywords[name] = arguments.strip()
-        return cls(keywords)
+        return cls(keywords, reply.raw)
 
     def __contains__(self, keyword: str) -> bool:
         return keyword in self.keywords
