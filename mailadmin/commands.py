@@ -187,7 +187,7 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.strftime("%Y-%m-%d %H:%M")
+            return value.strftime("%Y-%m-%d %H:%M UTC")
         case list():
             return ", ".join(str(item) for item in value)
         case _:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin.accounts.addresses import AddressError, normal_address, normal_pattern
 from mailadmin.accounts.models import Account
+
+MAX_NOTE: Final = 2000
 
 
 def lock(account: Account) -> None:
@@ -54,6 +57,17 @@ def patterns(account: Account, texts: Iterable[str]) -> list[str]:
             )
             raise ValidationError({"senders": message % {"pattern": text, "reason": error}}) from error
     return list(dict.fromkeys(found))
+
+
+def note(text: str) -> str:
+    """Return `text` when it is short enough; the column itself would take more.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    if len(text) > MAX_NOTE:
+        raise ValidationError({"note": _("A note has at most %(number)d characters.") % {"number": MAX_NOTE}})
+    return text
 
 
 def keep_an_administrator(account: Account) -> None:

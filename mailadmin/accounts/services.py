@@ -75,7 +75,7 @@ def add(
     account = Account(
         address=rules.address(address),
         name=name.strip(),
-        note=note,
+        note=rules.note(note),
         quota=quota,
         language=language,
         is_administrator=is_administrator,
@@ -121,6 +121,7 @@ def edit(account: Account, *, actor: str, now: datetime, **changes: Any) -> Acco
         return account
     if changed.get("is_administrator") is False:
         rules.keep_an_administrator(account)
+    rules.note(str(changed.get("note", "")))
     before = {field: getattr(account, field) for field in changed}
     for field, value in changed.items():
         setattr(account, field, value)
