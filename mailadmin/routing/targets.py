@@ -94,8 +94,9 @@ def normal_host(text: str) -> str:
         ValueError: it is neither; str() says why, for people.
     """
     host = text.strip()
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
-        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+        return str(ipaddress.ip_address(bare))
     except ValueError:
         return normal_domain(host)
 
