@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mailadmin.panel.urls")),
+    path("setup/", include("mailadmin.server.urls")),
     path("accounts/", include("mailadmin.accounts.urls")),
     path("", include("mailadmin.activity.urls")),
     path("mail/", include("mailadmin.queue.urls")),

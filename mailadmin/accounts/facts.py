@@ -23,9 +23,8 @@ class ClientSettings:
 
 def client_settings() -> ClientSettings:
     """Return the settings by the server's name and the listeners that are on."""
-    ports: dict[str, int] = {}
-    for role, port in Listener.objects.filter(enabled=True).order_by("-id").values_list("role", "port"):
-        ports[role] = port
+    # Of several listeners of a role the oldest counts: the one people know.
+    ports = dict(Listener.objects.filter(enabled=True).order_by("-id").values_list("role", "port"))
     hostname = Server.objects.values_list("hostname", flat=True).first() or "localhost"
     return ClientSettings(hostname, ports.get(Role.SUBMISSION), ports.get(Role.SUBMISSIONS))
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -29,6 +29,7 @@ from mailadmin.activity import services as activity
 from mailadmin.panel import preferences
 from mailadmin.panel.throttle import Busy, Throttle
 from mailadmin.queue.envelopes import SignInEvent
+from mailadmin.server import services as server
 
 BACKEND: Final = "mailadmin.accounts.backend.AddressBackend"
 NOT_ADMINISTRATOR: Final = "administrator"
@@ -89,6 +90,8 @@ def _welcome(request: HttpRequest, account: Account) -> HttpResponse:
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts=None)
     response = HttpResponseRedirect(target if safe else "/")
+    if not server.is_set_up():
+        response = redirect("setup:server")  # the first run was left half-way
     if account.language in dict(settings.LANGUAGES):
         preferences.remember(response, settings.LANGUAGE_COOKIE_NAME, account.language)
     return response
@@ -142,7 +145,10 @@ def log_in(request: HttpRequest) -> HttpResponse:
             return answer
     status = 422 if form.errors else 200
     return render(
-        request, "panel/login.html", {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}, status=status
+        request,
+        "panel/login.html",
+        {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")},
+        status=status,
     )
 
 

@@ -60,7 +60,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 def shortcuts(request: HttpRequest) -> HttpResponse:
     """Turn the / key on or off."""
     response = _back(request)
-    preferences.remember(response, preferences.SHORTCUTS_COOKIE, "off" if request.POST.get("shortcuts") == "off" else "on")
+    preferences.remember(
+        response, preferences.SHORTCUTS_COOKIE, "off" if request.POST.get("shortcuts") == "off" else "on"
+    )
     return response
 
 
