@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import structlog
 
-from mailadmin.policy.snapshot import CertificatePolicy, ListenerPolicy, Snapshot
+from mailadmin.policy.snapshot import CertificatePolicy, Snapshot
 from smtpd import limits, tls
+from smtpd.accepting import Door, serve
+from smtpd.authenticate import Authenticator
 from smtpd.runtime import Runtime
-from smtpd.sockets import BACKLOG
+from smtpd.sessions import SessionFactory
 from smtpd.storage import policy
 from smtpd.store import Store
 from smtpd.watcher import Watcher
 
-Factory = Callable[[], asyncio.BaseProtocol]
 Key = tuple[str, int]
 
 SWEEP: Final = 1.0  # seconds between two looks at deadlines
@@ -35,12 +35,12 @@ class Doors:
     """The sockets a worker accepts on, and what stands behind each."""
 
     def __init__(self) -> None:
-        self._factories: dict[Key, Factory] = {}
-        self._servers: dict[Key, asyncio.Server] = {}
+        self._factories: dict[Key, SessionFactory] = {}
+        self._doors: dict[Key, Door] = {}
         # Opened for a policy that this worker has not read yet.
         self._early: dict[Key, socket.socket] = {}
 
-    async def set_factories(self, factories: dict[Key, Factory]) -> None:
+    async def set_factories(self, factories: dict[Key, SessionFactory]) -> None:
         """Serve new connections by `factories`; a socket that has none any more keeps its last one until it closes."""
         self._factories.update(factories)
         for key in [key for key in self._early if key in factories]:
@@ -52,21 +52,20 @@ class Doors:
         if key not in self._factories:
             self._early[key] = sock
             return
-        loop = asyncio.get_running_loop()
-        self._servers[key] = await loop.create_server(lambda: self._factories[key](), sock=sock, backlog=BACKLOG)
+        self._doors[key] = await serve(lambda: self._factories[key], sock)
 
     def close(self, key: Key) -> None:
         """Accept no more connections there; the open ones live on."""
-        server = self._servers.pop(key, None)
-        if server is not None:
-            server.close()
+        door = self._doors.pop(key, None)
+        if door is not None:
+            door.close()
         early = self._early.pop(key, None)
         if early is not None:
             early.close()
 
     def close_all(self) -> None:
         """Accept no more connections anywhere."""
-        for key in [*self._servers, *self._early]:
+        for key in [*self._doors, *self._early]:
             self.close(key)
 
 
@@ -87,9 +86,7 @@ class Worker:
         runtime.snapshot = snapshot
         await self._doors.set_factories(_factories(runtime))
         return [
-            (listener.name, address, listener.port)
-            for listener in snapshot.listeners
-            for address in listener.addresses
+            (listener.name, address, listener.port) for listener in snapshot.listeners for address in listener.addresses
         ]
 
     async def _renew_tls(self, runtime: Runtime, certificate: CertificatePolicy | None, watcher: Watcher) -> None:
@@ -153,32 +150,14 @@ class Worker:
 
 
 def _runtime(snapshot: Snapshot, watcher: Watcher) -> Runtime:
-    try:
-        from smtpd.authenticate import Authenticator
-    except ImportError:
-        Authenticator = lambda store: None
-
     store = Store(asyncio.get_running_loop())
-    return Runtime(
-        snapshot, store, watcher.node, authenticator=Authenticator(store), problems=watcher.problems
-    )
+    return Runtime(snapshot, store, watcher.node, authenticator=Authenticator(store), problems=watcher.problems)
 
 
-def _factories(runtime: Runtime) -> dict[Key, Factory]:
+def _factories(runtime: Runtime) -> dict[Key, SessionFactory]:
     """Return what makes the sessions, by address and port."""
-    from smtpd import sessions
-
-    factories: dict[Key, Factory] = {}
-    for listener in runtime.snapshot.listeners:
-        made = sessions.factory(runtime, listener) if hasattr(sessions, "factory") else _Trivial
-        factories.update({(address, listener.port): made for address in listener.addresses})
-    return factories
-
-
-class _Trivial(asyncio.Protocol):
-    def connection_made(self, transport):
-        transport.write(b"220 not yet\r\n")
-        self.t = transport
-
-    def data_received(self, data):
-        self.t.write(data)
+    return {
+        (address, listener.port): SessionFactory(runtime, listener)
+        for listener in runtime.snapshot.listeners
+        for address in listener.addresses
+    }

@@ -1,14 +1,15 @@
 """The connection under a session: admitted, greeted, encrypted, timed, written to and closed.
 
-TLS starts by `loop.start_tls`, for STARTTLS and for implicit TLS alike, with the context that is in force at that
-moment. There is no timer per command: a session has a `deadline`, and `runtime.Sessions.sweep` ends those that missed
-it.
+STARTTLS is `loop.start_tls` with the context that is in force at that moment; a connection that begins with TLS comes
+from `smtpd.accepting` with its handshake done. There is no timer per command: a session has a `deadline`, and
+`runtime.Sessions.sweep` ends those that missed it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import enum
+import ssl
 from typing import cast
 
 from aiosmtpd.smtp import SMTP, Session
@@ -81,32 +82,43 @@ class Connection(SMTP):
 
     # --- asyncio's side ---------------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Admit the client, and greet it, or start TLS first."""
-        self.transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.session.peer = peer
+    def admit(self, peer: tuple[str, int] | tuple[str, int, int, int] | None) -> bool:
+        """Count the client in; say whether there is room for it.
+
+        Args:
+            peer: the client's socket address.
+        """
+        self.session.peer = peer  # type: ignore[assignment]  # aiosmtpd says str and stores the same tuple
         self.address = peer[0].removeprefix("::ffff:").partition("%")[0] if peer else ""
+        self.deadline = self.loop.time() + limits.COMMAND_TIME
         listener = self.listener
         sessions = self.runtime.sessions
-        implicit = listener.role == "submissions"
-        admitted = not sessions.draining and sessions.admit(
+        return not sessions.draining and sessions.admit(
             self,
             listener.name,
             self.address,
             most=listener.max_connections,
             most_per_address=listener.max_connections_per_address,
         )
-        if not admitted:
-            if not implicit:
-                self._out.append(replies.CLOSING if sessions.draining else replies.TOO_MANY_CONNECTIONS)
-            self._close()
-        elif implicit:
-            self._start_tls()
-        else:
-            self.deadline = self.loop.time() + limits.COMMAND_TIME
+
+    def leave(self) -> None:
+        """Count the client out."""
+        self.runtime.sessions.leave(self, self.listener.name, self.address)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet the client, if there is room for it; one that began with TLS was admitted before its handshake."""
+        self.transport = cast("asyncio.Transport", transport)
+        encrypted = transport.get_extra_info("ssl_object")
+        if encrypted is not None:
+            self._under_tls(encrypted)
+            self._greet()
+        elif self.admit(transport.get_extra_info("peername")):
             # Two turns of the loop: whatever was sent before the greeting is read in between, and known as such.
             self.loop.call_soon(self.loop.call_soon, self._greet)
+        else:
+            draining = self.runtime.sessions.draining
+            self._out.append(replies.CLOSING if draining else replies.TOO_MANY_CONNECTIONS)
+            self._close()
 
     def data_received(self, data: bytes) -> None:
         """Take octets from the client."""
@@ -135,7 +147,7 @@ class Connection(SMTP):
         self._hung_up = True
         self.transport = None
         self._out.clear()
-        self.runtime.sessions.leave(self, self.listener.name, self.address)
+        self.leave()
         if not self._busy:
             self._end()
 
@@ -211,22 +223,21 @@ class Connection(SMTP):
     # --- greeting and TLS -------------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        if self._mode in {Mode.GREETING, Mode.TLS} and self.transport is not None:
+        if self._mode == Mode.GREETING and self.transport is not None:
             self._mode = Mode.COMMAND
             self._out.append(replies.banner(self.runtime.snapshot.hostname))
             self._settle()
 
     def _start_tls(self) -> None:
-        """Begin a handshake; the greeting of an implicit-TLS connection comes after it."""
+        """Begin the handshake of STARTTLS."""
         if self.transport is None:
             return
-        greet = self._mode == Mode.GREETING
         self._mode = Mode.TLS
         self.deadline = self.loop.time() + 2 * limits.HANDSHAKE_TIME
         self.transport.pause_reading()
-        self._upgrading = self.loop.create_task(self._upgrade(self.transport, greet=greet))
+        self._upgrading = self.loop.create_task(self._upgrade(self.transport))
 
-    async def _upgrade(self, plain: asyncio.Transport, *, greet: bool) -> None:
+    async def _upgrade(self, plain: asyncio.Transport) -> None:
         context = self.runtime.tls
         transport: asyncio.Transport | None = None
         try:
@@ -243,17 +254,17 @@ class Connection(SMTP):
             plain.abort()
             return
         self.transport = transport
-        tls = transport.get_extra_info("ssl_object")
-        self.tls = f"{tls.version()} {tls.cipher()[0]}"
-        # Forget everything the client said in the clear (RFC 3207 §4.2).
+        self._under_tls(transport.get_extra_info("ssl_object"))
+        self._mode = Mode.COMMAND
+
+    def _under_tls(self, encrypted: ssl.SSLObject) -> None:
+        """Forget everything the client said in the clear (RFC 3207 §4.2)."""
+        cipher = encrypted.cipher()
+        self.tls = f"{encrypted.version()} {cipher[0] if cipher else ''}"
         peer = self.session.peer
         self.session = Session(self.loop)
         self.session.peer = peer
-        self.session.ssl = {"ssl_object": tls}
+        self.session.ssl = {"ssl_object": encrypted}
         self._input.rest = b""
         self.reset()
         self.deadline = self.loop.time() + limits.COMMAND_TIME
-        if greet:
-            self._greet()
-        else:
-            self._mode = Mode.COMMAND

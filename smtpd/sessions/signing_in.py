@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from datetime import UTC, datetime
+from typing import cast
 
 from mailadmin.policy.snapshot import ListenerPolicy
 from mailadmin.queue.envelopes import SignInEvent
@@ -52,7 +53,7 @@ class SigningInSession(SmtpSession):
         return None if attempt is None else self._then(attempt.step(line))
 
     def _then(self, step: Step | Future[Step]) -> Answer:
-        return later(step, self._take_step)
+        return later(step, self._take_step) if isinstance(step, Future) else self._take_step(step)
 
     def _take_step(self, step: Step) -> Answer:
         """Answer the client with what came of its response."""
@@ -69,7 +70,8 @@ class SigningInSession(SmtpSession):
 
     def _signed_in(self, success: Success, attempt: Attempt) -> bytes:
         self.session.authenticated = True
-        self.session.auth_data = success.account
+        # aiosmtpd's attribute is made for whatever proves who it is.
+        self.session.auth_data = cast("None", success.account)
         self.mechanism = attempt.mechanism
         self._note("ok", attempt.mechanism, attempt.login, success.account.id)
         return success.reply
