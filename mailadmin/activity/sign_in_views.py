@@ -19,9 +19,10 @@ CHIPS: Final = (
     ("all", gettext_lazy("All")),
     ("ok", gettext_lazy("Signed in")),
     ("refused", gettext_lazy("Refused")),
-    *((result, reason.label) for result, reason in REASONS.items() if result != OK),
+    *((result, REASONS[result].label) for result in ("password", "unknown", "suspended", "tls-required", "mechanism")),
 )
-_CHIP_VALUES: Final = frozenset(value for value, _label in CHIPS)
+# The rarer results have no chip, and are found by their names in the URL.
+_KNOWN: Final = frozenset([*(value for value, _label in CHIPS), *REASONS])
 
 
 @require_safe
@@ -29,13 +30,13 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
     """List sign-ins, newest first, by search (account, login, client) and result."""
     query = request.GET.get("q", "").strip()
     asked = request.GET.get("result", "all")
-    chip = asked if asked in _CHIP_VALUES else "all"
+    chip = asked if asked in _KNOWN else "all"
     number = _number(request.GET.get("page", "1"))
     start = (number - 1) * PAGE
     rows = list(_matching(query, chip)[start : start + PAGE + 1])
     is_live = number == 1 and not query and chip == "all"
     context = {
-        "rows": rows[:PAGE],
+        "rows": [(row, _is_new(row, above)) for row, above in zip(rows[:PAGE], [None, *rows], strict=False)],
         "query": query,
         "chip": chip,
         "chips": CHIPS,
@@ -48,6 +49,11 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
         "limit": PAGE,
     }
     return render(request, "sign_ins/list.html", context)
+
+
+def _is_new(row: SignIn, above: SignIn | None) -> bool:
+    """Whether the reason must be told: not when the row above, of the same client, has the same one."""
+    return above is None or (row.client, row.result) != (above.client, above.result)
 
 
 def _number(text: str) -> int:

@@ -63,7 +63,9 @@ def lines(events: Iterable[Event], limit: int) -> list[Line]:
 
 def _sign_in(event: Event, row: SignIn, *, repeated: bool) -> Line:
     who = foreign(row.account.address if row.account else row.login or _("Somebody"))
-    where = " · ".join(part for part in (row.client, row.listener, row.mechanism, row.tls) if part)
+    protocol = row.tls.partition(" ")[0]  # the cipher is on the page of sign-ins
+    listener = _("this panel") if row.listener == "panel" else row.listener
+    where = " · ".join(part for part in (row.client, listener, row.mechanism, protocol) if part)
     url = f"{reverse('activity:sign_ins')}?{urlencode({'q': row.client})}"
     if row.result == OK:
         return Line(event, "ok", "log-in", format_html(_("{} signed in"), who), foreign(where), url)
@@ -80,6 +82,8 @@ def _delivery(event: Event, row: Attempt) -> Line:
         "failed": _("Could not be delivered to {}"),
     }.get(row.outcome, _("Tried: {}"))
     detail = row.peer if row.outcome == "delivered" else row.reply or row.peer
+    if row.outcome == "delivered" and row.stage == "mailbox":
+        detail = _("in the mailbox here")
     url = reverse("mail:message", args=[queue_id(row.recipient.message_id)])
     return Line(event, tone, icon, format_html(sentence, to), foreign(detail), url)
 

@@ -101,7 +101,7 @@ def rows(request: HttpRequest) -> HttpResponse:
 
 
 def _row(wish: Wish, event: Event) -> str:
-    return render_to_string(wish.show.template, {"line": line(event), "sign_in": event.row, "is_live": True})
+    return render_to_string(wish.show.template, {"line": line(event), "sign_in": event.row, "explain": True})
 
 
 def _renderer(wish: Wish, marks: Marks) -> Callable[[Event], str | None]:

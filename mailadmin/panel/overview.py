@@ -33,6 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "panel/overview.html",
         {
             "findings": findings,
+            "alone": findings[0] if len(findings) == 1 else None,
             "sentence": sentence(known, findings),
             "tone": findings[0].level if findings else "ok",
             "counts": known.counts,
@@ -46,6 +47,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def sentence(known: facts.Facts, findings: list[health.Finding]) -> str:
     """Return the state in one sentence."""
+    if len(findings) == 1:
+        return _("1 thing needs you: %(what)s") % {"what": findings[0].text}
     if findings:
         number = len(findings)
         return ngettext("%(number)d thing needs you.", "%(number)d things need you.", number) % {"number": number}

@@ -57,6 +57,8 @@ def why(recipient: Recipient, last: Attempt | None, *, paused: bool) -> str:
         last: its last try, or None.
         paused: whether all delivery is paused.
     """
+    if recipient.state == State.DELIVERED and last and last.stage == "mailbox":
+        return _("It lies in the mailbox here.")
     if recipient.state == State.DELIVERED and last and last.peer:
         return _("%(peer)s took it over.") % {"peer": visible(last.peer)}
     if recipient.state == State.HELD and recipient.hold_reason == "account":

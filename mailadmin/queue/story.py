@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -70,10 +71,12 @@ def labels(recipients: Iterable[Recipient]) -> tuple[Label, ...]:
     """Return a badge for each state; with a number where it differs from "all of one"."""
     numbers = Counter(each.state for each in recipients)
     alone = sum(numbers.values()) == 1
-    return tuple(
-        Label(State(state).label if alone else f"{State(state).label} {number}", tone(state))
-        for state, number in sorted(numbers.items(), key=lambda pair: list(State.values).index(pair[0]))
-    )
+    found = []
+    for state, number in sorted(numbers.items(), key=lambda pair: list(State.values).index(pair[0])):
+        name = State(state).label
+        text = name if alone else _("%(number)d %(state)s") % {"number": number, "state": name}
+        found.append(Label(text, tone(state)))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Step:
     title: str
     facts: tuple[tuple[str, str], ...] = ()
     reply: str = ""
-    is_next: bool = False
+    # Earlier moments at which exactly the same happened, oldest first.
+    before: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class Story:
     label: Label
     why: str
     steps: tuple[Step, ...]
+    next_at: datetime | None
 
     @property
     def is_open(self) -> bool:
@@ -110,7 +115,8 @@ def stories(message: Message, *, paused: bool) -> list[Story]:
         tries = list(recipient.tries.all())
         sentence = why(recipient, tries[-1] if tries else None, paused=paused)
         label = Label(State(recipient.state).label, tone(recipient.state))
-        told.append(Story(recipient, label, sentence, tuple(_steps(recipient, tries, paused=paused))))
+        next_at = recipient.next_attempt_at if recipient.state == State.WAITING and tries and not paused else None
+        told.append(Story(recipient, label, sentence, tuple(_steps(recipient, tries)), next_at))
     return told
 
 
@@ -128,35 +134,36 @@ def accepted(message: Message) -> Step:
     return Step(message.accepted_at, "info", _("Accepted"), tuple((name, value) for name, value in known if value))
 
 
-def _steps(recipient: Recipient, tries: list[Attempt], *, paused: bool) -> Iterator[Step]:
+def _steps(recipient: Recipient, tries: list[Attempt]) -> Iterator[Step]:
     titles = {"delivered": _("Delivered"), "deferred": _("Tried, not yet taken"), "failed": _("Failed for good")}
     tones = {"delivered": "ok", "deferred": "wait", "failed": "bad"}
-    for attempt in tries:
+    for same in _alike(tries):
+        attempt = same[-1]
         facts = tuple(
             (name, value) for name, value in ((_("Server"), attempt.peer), (_("Protected by"), attempt.tls)) if value
         )
         title = titles.get(attempt.outcome, attempt.outcome)
-        yield Step(attempt.at, tones.get(attempt.outcome, "quiet"), title, facts, said(attempt))
+        before = tuple(each.at for each in same[:-1])
+        yield Step(attempt.at, tones.get(attempt.outcome, "quiet"), title, facts, said(attempt), before)
     if recipient.state == State.CANCELLED:
         yield Step(recipient.finished_at, "quiet", _("Cancelled"))
     elif recipient.state == State.FAILED and (not tries or tries[-1].outcome != "failed"):
         yield Step(recipient.finished_at, "bad", _("Returned to its sender"))
-    elif recipient.state == State.HELD:
-        yield Step(None, "wait", _("Held"), is_next=True)
-    elif recipient.state == State.WAITING and paused:
-        yield Step(None, "wait", _("Waits until delivery goes on"), is_next=True)
-    elif recipient.state == State.WAITING:
-        yield Step(recipient.next_attempt_at, "info", _("Next try"), is_next=True)
+
+
+def _alike(tries: Iterable[Attempt]) -> Iterator[list[Attempt]]:
+    """Yield runs of tries that came to exactly the same."""
+
+    def what(attempt: Attempt) -> tuple[object, ...]:
+        return attempt.outcome, attempt.stage, attempt.peer, attempt.tls, attempt.code, attempt.enhanced, attempt.reply
+
+    for _key, run in groupby(tries, key=what):
+        yield list(run)
 
 
 def said(attempt: Attempt) -> str:
     """Return the remote server's words with the codes before them, as they stood on the wire."""
-    parts = [str(attempt.code) if attempt.code else "", attempt.enhanced, attempt.reply]
-    if attempt.enhanced and attempt.enhanced in attempt.reply.split()[:2]:
-        parts[1] = ""
-    if attempt.code and attempt.reply.startswith(str(attempt.code)):
-        parts[0] = ""
-    return " ".join(part for part in parts if part)
+    return " ".join(part for part in (str(attempt.code or ""), attempt.enhanced, attempt.reply) if part)
 
 
 def version(message: Message) -> str:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -28,46 +25,8 @@ from mailadmin.routing import services, smarthost_rows
 from mailadmin.routing.forms import MxTestForm, SmarthostForm
 from mailadmin.routing.models import RouteTest, Smarthost
 from mailadmin.routing.smarthost_rows import Rows
+from mailadmin.routing.trial_words import told
 from mailadmin.routing.trials import PATIENCE
-
-# What each step is called, and where to look when it fails.
-STEPS: Final[Mapping[str, tuple[str | Promise, str | Promise]]] = {
-    "resolve": (
-        gettext_lazy("Find the server"),
-        gettext_lazy("Check the spelling of the name, and this machine's DNS."),
-    ),
-    "connect": (
-        gettext_lazy("Connect"),
-        gettext_lazy(
-            "Check name and port. Many providers block port 25 for their customers: then use their smarthost on 587."
-        ),
-    ),
-    "banner": (
-        gettext_lazy("The server greets"),
-        gettext_lazy("If nothing came, the port may want TLS from the start, or it is no mail server."),
-    ),
-    "ehlo": (gettext_lazy("Introduce ourselves"), gettext_lazy("Check the server name under Settings, Server.")),
-    "starttls": (
-        gettext_lazy("Start TLS"),
-        gettext_lazy("The server offers no STARTTLS on this port: try TLS from the start, usually on port 465."),
-    ),
-    "tls": (
-        gettext_lazy("Protect the connection by TLS"),
-        gettext_lazy("Port 465 wants TLS from the start, port 587 STARTTLS."),
-    ),
-    "certificate": (
-        gettext_lazy("Check its certificate"),
-        gettext_lazy("The name must be the one in the certificate. For a private authority, paste its certificate."),
-    ),
-    "auth": (
-        pgettext_lazy("step of a test", "Sign in"),
-        gettext_lazy("Check user name and password; some providers want a password made for mail programs."),
-    ),
-    "mail": (
-        gettext_lazy("Offer a message"),
-        gettext_lazy("The server does not take mail from our sender address: see what its words say."),
-    ),
-}
 
 
 @never_cache
@@ -154,7 +113,7 @@ def _shown(request: HttpRequest, test: RouteTest, template: str) -> HttpResponse
     context = {
         "test": test,
         "target": _named(test.target),
-        "steps": [_step(step) for step in test.steps],
+        "steps": [told(step) for step in test.steps],
         "waits": waits,
         "nobody": waits and not _somebody_listens(now),
         "poll": reverse("settings:trial", args=[test.pk]),
@@ -170,10 +129,3 @@ def _named(target: Mapping[str, object]) -> str:
     if target.get("via") == "mx":
         return visible(str(target.get("domain", "")))
     return visible(f"{target.get('host', '')}:{target.get('port', '')}")
-
-
-def _step(step: Mapping[str, object]) -> dict[str, object]:
-    name = str(step.get("step", ""))
-    label, cure = STEPS.get(name, (name, ""))
-    ok = bool(step.get("ok"))
-    return {"label": label, "ok": ok, "text": step.get("text", ""), "cure": "" if ok else cure}

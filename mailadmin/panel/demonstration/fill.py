@@ -109,9 +109,8 @@ class Playback:
 
 
 def _kept(address: str) -> Verdict:
-    return replace(
-        TAKEN, stage="mailbox", code=0, reply="", peer=f"maildir/{DOMAIN}/{address.partition('@')[0]}", tls=""
-    )
+    folder = f"mail/{DOMAIN}/{address.partition('@')[0]}"
+    return replace(TAKEN, stage="mailbox", code=0, reply="Written to the mailbox.", peer=folder, tls="")
 
 
 def _recipient(address: str) -> NewRecipient:

@@ -64,17 +64,15 @@ def _took(reply: str) -> Verdict:
     return Verdict("delivered", "data", 250, "2.0.0", reply, PEER, TLS, dsn=True)
 
 
-TAKEN: Final = _took("2.0.0 Ok: queued as 4XyQ2k1m9Zz3fPd")
+TAKEN: Final = _took("Ok: queued as 4XyQ2k1m9Zz3fPd")
 KEPT: Final = Verdict("delivered", "mailbox", 0, "2.0.0", "stored", f"maildir {DOMAIN}", "")
 GREYLISTED: Final = Verdict(
-    "deferred", "rcpt", 450, "4.2.0", "4.2.0 Greylisted, see https://postgrey.example/help", PEER, TLS
+    "deferred", "rcpt", 450, "4.2.0", "Greylisted, see https://postgrey.example/help", PEER, TLS
 )
-FULL: Final = Verdict(
-    "deferred", "rcpt", 452, "4.2.2", "4.2.2 The recipient's inbox is out of storage space", PEER, TLS
-)
+FULL: Final = Verdict("deferred", "rcpt", 452, "4.2.2", "The recipient's inbox is out of storage space", PEER, TLS)
 AWAY: Final = Verdict("deferred", "connect", 0, "4.4.1", "connection timed out after 30 s", "mx.school.example:25")
-UNKNOWN: Final = Verdict("failed", "rcpt", 550, "5.1.1", "5.1.1 <tanaka.ken@example.net>: user unknown", PEER, TLS)
-TOO_BIG: Final = Verdict("failed", "data", 552, "5.3.4", "5.3.4 Message size exceeds fixed limit of 25 MB", PEER, TLS)
+UNKNOWN: Final = Verdict("failed", "rcpt", 550, "5.1.1", "<tanaka.ken@example.net>: user unknown", PEER, TLS)
+TOO_BIG: Final = Verdict("failed", "data", 552, "5.3.4", "Message size exceeds fixed limit of 25 MB", PEER, TLS)
 
 _TO: Final = (
     "tanaka@example.com",
