@@ -80,7 +80,6 @@ NO_ARGUMENT_ALLOWED: Final = line(501, "5.5.4", "This command takes no argument"
 HOST_NAME_NEEDED: Final = line(501, "5.5.4", "This command needs the client's host name or address literal")
 HELO_FIRST: Final = line(503, "5.5.1", "Please send EHLO first")
 MAIL_FIRST: Final = line(503, "5.5.1", "Please send MAIL first")
-RCPT_FIRST: Final = line(503, "5.5.1", "Please send RCPT first")
 NESTED_MAIL: Final = line(503, "5.5.1", "A message is already under way; send RSET to give it up")
 IN_TRANSACTION: Final = line(503, "5.5.1", "This command is not possible while a message is under way")
 NO_VALID_RECIPIENTS: Final = line(554, "5.5.1", "None of the recipients was accepted")
@@ -132,10 +131,8 @@ NEEDS_SMTPUTF8: Final = line(553, "5.6.7", "An address beyond ASCII needs the SM
 BAD_UTF8: Final = line(501, "5.5.2", "The address is not valid UTF-8")
 PARAMETER_SYNTAX: Final = line(501, "5.5.4", "The parameters are not of the form NAME=VALUE")
 TOO_MANY_RECIPIENTS: Final = line(452, "4.5.3", "Too many recipients for one message; please send the rest in another")
-NULL_SENDER_DENIED: Final = line(553, "5.7.1", "A message from here needs your own address as its sender")
 RELAY_DENIED: Final = line(550, "5.7.1", "Relaying denied; please sign in on the submission port")
 NO_ROUTE: Final = line(550, "5.7.1", "This server sends mail to its own domains only")
-TOO_MUCH_MAIL: Final = line(450, "4.7.1", "Too much mail in a short time; please try again later")
 
 
 def unknown_parameter(name: bytes | str) -> bytes:
@@ -161,11 +158,6 @@ def sender_not_owned(address: str) -> bytes:
 def no_such_mailbox(address: str) -> bytes:
     """Return the refusal of a recipient in a local domain that does not exist."""
     return line(550, "5.1.1", f"There is no mailbox <{printable(address)}> here; please check the address")
-
-
-def mailbox_full(address: str) -> bytes:
-    """Return the refusal, for now, of a recipient whose mailbox is over its limit."""
-    return line(452, "4.2.2", f"The mailbox <{printable(address)}> is full")
 
 
 # --- the message ------------------------------------------------------------------------------------------------------

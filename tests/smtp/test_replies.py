@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpd.smtp import replies
+from tests.ground.checkout import ROOT
 
 CONSTANTS = {name: value for name, value in vars(replies).items() if name.isupper() and isinstance(value, bytes)}
 LINE = re.compile(rb"(?P<code>[2-5][0-9]{2}) (?P<class>[245])\.[0-9]{1,3}\.[0-9]{1,3} [ -~]+\r\n")
@@ -17,7 +19,6 @@ ECHOES = {
     "sender_not_owned": replies.sender_not_owned,
     "from_not_owned": replies.from_not_owned,
     "no_such_mailbox": replies.no_such_mailbox,
-    "mailbox_full": replies.mailbox_full,
     "unknown_parameter": replies.unknown_parameter,
     "bad_parameter": replies.bad_parameter,
     "fault": replies.fault,
@@ -31,6 +32,20 @@ def test_a_reply_is_one_line_with_an_enhanced_code_of_its_class(name: str) -> No
     assert match is not None
     assert match["code"][:1] == match["class"]
     assert len(reply) <= 512
+
+
+def test_each_reply_is_said_somewhere_and_its_codes_are_in_the_documents() -> None:
+    module = Path(replies.__file__)
+    sources = [path.read_text() for path in (ROOT / "smtpd").rglob("*.py") if path != module]
+    said = set(re.findall(r"replies\.(\w+)", "\n".join(sources)))
+    functions = {name for name, value in vars(replies).items() if getattr(value, "__module__", "") == replies.__name__}
+    assert {*CONSTANTS, *functions} - said - {"line", "printable", "Refused"} == set()
+    documented = (ROOT / "docs/submission-rules.md").read_text()
+    codes = {
+        tuple(reply.decode().split()[:2]) for name, reply in CONSTANTS.items() if name not in WITHOUT_ENHANCED_CODE
+    }
+    codes |= {tuple(reply("x").decode().split()[:2]) for reply in ECHOES.values()}
+    assert {f"{code} {enhanced}" for code, enhanced in codes if f"| {code} {enhanced} |" not in documented} == set()
 
 
 def test_each_reply_stands_once() -> None:
