@@ -11,6 +11,7 @@ from typing import Final
 
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient
 from smtpd.smtp.client_features import Features
+from smtpd.smtp.parameters import encode_xtext
 
 _LOCAL: Final = r"(?:[^\x00-\x20\x7f-\x9f()<>\[\]:;@\\,\"]+|\"(?:[^\x00-\x1f\x7f-\x9f\"\\]|\\[\x20-\x7e])*\")"
 _DOMAIN: Final = r"(?:[^\x00-\x20\x7f-\x9f()<>\[\]:;@\\,\"]+|\[[0-9A-Za-z:.]+\])"
@@ -43,8 +44,8 @@ def mail_command(message: ClaimedMessage, features: Features, *, smtputf8: bool)
     if "DSN" in features:
         if message.ret in {"FULL", "HDRS"}:
             parts.append(f"RET={message.ret}")
-        if _VALUE.fullmatch(message.envid):
-            parts.append(f"ENVID={message.envid}")
+        if message.envid:
+            parts.append(f"ENVID={encode_xtext(message.envid.encode())}")
     return " ".join(parts).encode()
 
 
