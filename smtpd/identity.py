@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class AccountRow:
 
     id: int
     address: str
-    verifier: str
+    verifier: str = field(repr=False)  # no log or traceback shows it
     suspended: bool
     epoch: int
     patterns: frozenset[str]
