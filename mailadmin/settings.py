@@ -137,7 +137,6 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = HOME / "static"
 WHITENOISE_USE_FINDERS = True
 # Finders walk the folders once and are cheap; re-reading them at each request is for development servers.
 WHITENOISE_AUTOREFRESH = False

@@ -52,11 +52,9 @@ def choose(requested: str | None, home: Path) -> User | None:
         return _requested(requested, home)
     if os.geteuid() != 0:
         return None
-    for entry in _candidates(home):
-        user = _user(entry)
-        if reaches(user, home):
-            return user
-    return None
+    entry = _candidate(home)
+    user = _user(entry) if entry is not None else None
+    return user if user is not None and reaches(user, home) else None
 
 
 def _requested(name: str, home: Path) -> User | None:
@@ -76,21 +74,20 @@ def _requested(name: str, home: Path) -> User | None:
     return user
 
 
-def _candidates(home: Path) -> list[pwd.struct_passwd]:
-    """Return the users that could be meant when none was named, best first."""
-    found = []
+def _candidate(home: Path) -> pwd.struct_passwd | None:
+    """Return the user that is meant when none was named."""
     for name in (OWN_USER, home.stat().st_uid, LAST_RESORT):
         try:
             entry = pwd.getpwnam(name) if isinstance(name, str) else pwd.getpwuid(name)
         except KeyError:
             continue
-        if entry.pw_uid != 0 and entry not in found:
-            found.append(entry)
-    return found[:1]
+        if entry.pw_uid != 0:
+            return entry
+    return None
 
 
 def reaches(user: User, path: Path) -> bool:
-    """Say whether `user` gets through to `path`; asked in a child that becomes `user`, since only that is certain."""
+    """Say whether `user` gets into the folder `path`; asked in a child that becomes `user`: only that is certain."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -98,7 +95,7 @@ def reaches(user: User, path: Path) -> bool:
             os.setgroups(user.groups)
             os.setresgid(user.gid, user.gid, user.gid)
             os.setresuid(user.uid, user.uid, user.uid)
-            os.stat(path / ".")
+            os.chdir(path)
             code = 0
         finally:
             os._exit(code)

@@ -12,16 +12,30 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 import uvloop
 
 from mailadmin.policy.snapshot import Snapshot
 from smtpd import observe, privileges
-from smtpd.channel import Channel, ChannelClosedError, Close, Drain, Message, Open, Ping, Pong, Settled, Status, Want
-from smtpd.channel import Waiting
+from smtpd.channel import (
+    Channel,
+    ChannelClosedError,
+    Close,
+    Drain,
+    Message,
+    Open,
+    Ping,
+    Pong,
+    Settled,
+    Status,
+    Waiting,
+    Want,
+)
+from smtpd.delivering import Delivering
 from smtpd.watcher import Watcher
+from smtpd.worker import Worker
 
 # Collections of cyclic garbage: rarely, since sessions leave next to none, and never over what the start has made.
 GC_THRESHOLDS: Final = (20_000, 20, 50)
@@ -78,7 +92,7 @@ class Frame:
         observe.log_faults(loop)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
-        tasks = {
+        tasks: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._stop.wait(), name="stop"),
             asyncio.create_task(self._watcher.follow(self._wait_for), name="follow"),
             asyncio.create_task(self._watcher.beat(), name="beat"),
@@ -95,12 +109,13 @@ class Frame:
         await self._end(pending)
         return code
 
-    async def _end(self, pending: set[asyncio.Task[object]]) -> None:
+    async def _end(self, pending: set[asyncio.Task[Any]]) -> None:
         """Drain, then stop everything else."""
         await self._duty.drain()
         for task in pending:
             task.cancel()
-        await asyncio.wait(pending, timeout=1) if pending else None
+        if pending:
+            await asyncio.wait(pending, timeout=1)
         await self._watcher.close()
 
     async def _work(self) -> None:
@@ -180,7 +195,4 @@ def child(role: str, slot: int, channel: Channel) -> int:
 
 
 def _duty(role: str) -> Duty:
-    from smtpd.delivering import Delivering
-    from smtpd.worker import Worker
-
     return Worker() if role == "worker" else Delivering()

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
-
-from mailadmin.unprivileged import User
 
 CAP_CHOWN: Final = 0
 CAP_DAC_OVERRIDE: Final = 1
@@ -21,6 +19,8 @@ CAP_NET_BIND_SERVICE: Final = 10
 # What a process that must stay root keeps, or its own files might be closed to it.
 FILE_RIGHTS: Final = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER)
 
+PR_SET_PDEATHSIG: Final = 1
+PR_GET_PDEATHSIG: Final = 2
 PR_SET_KEEPCAPS: Final = 8
 PR_SET_NAME: Final = 15
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -66,24 +66,29 @@ def _limit_to(capabilities: Iterable[int]) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def become(user: User | None) -> None:
-    """Turn the supervisor into `user` and keep only the right to bind low ports.
+def become(user: tuple[int, int, Sequence[int]] | None) -> None:
+    """Turn the supervisor into `user` (uid, gid, groups) and keep only the right to bind low ports.
 
     With None it stays who it is; root then keeps the rights over files besides.
 
     Raises:
         OSError: the system refused a step.
     """
+    at_parents_end = ctypes.c_int(0)
+    _libc.prctl(PR_GET_PDEATHSIG, ctypes.byref(at_parents_end), 0, 0, 0)
     if user is not None:
+        uid, gid, groups = user
         _prctl(PR_SET_KEEPCAPS, 1)
-        os.setgroups(user.groups)
-        os.setresgid(user.gid, user.gid, user.gid)
-        os.setresuid(user.uid, user.uid, user.uid)
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
         _prctl(PR_SET_KEEPCAPS, 0)
     kept = (CAP_NET_BIND_SERVICE, *FILE_RIGHTS) if os.geteuid() == 0 else (CAP_NET_BIND_SERVICE,)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     _limit_to(kept)
+    # Whoever started us with the wish to be outlived by nobody: the kernel forgets it when the rights change.
+    _prctl(PR_SET_PDEATHSIG, at_parents_end.value)
 
 
 def keep_nothing() -> None:

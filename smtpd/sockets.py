@@ -1,9 +1,9 @@
 """Listening sockets: opened and kept by the supervisor, one per worker slot, for as long as the policy wants them.
 
-A worker gets a duplicate; when it dies the socket lives on with the clients that wait in it. With one slot the socket is
-exclusive, so that another program on the port is noticed; with several, ``SO_REUSEPORT`` spreads the connections, and
-a trial bind without it notices the other program. A port that cannot be opened becomes a problem in words, is tried
-again every few seconds, and hinders nothing else. What systemd has passed is used instead of binding.
+A worker gets a duplicate; when it dies the socket lives on with the clients that wait in it. With one slot the socket
+is exclusive, so that another program on the port is noticed; with several, ``SO_REUSEPORT`` spreads the connections,
+and a trial bind without it notices the other program. A port that cannot be opened becomes a problem in words, is
+tried again every few seconds, and hinders nothing else. What systemd has passed is used instead of binding.
 """
 
 from __future__ import annotations

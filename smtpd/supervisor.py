@@ -1,5 +1,6 @@
-"""The supervisor: holds the listening sockets, keeps workers and runner alive, obeys signals. One thread, no loop of
-asyncio, no database: the little that may keep a privilege does little.
+"""The supervisor: holds the listening sockets, keeps workers and runner alive, obeys signals.
+
+It has one thread, no loop of asyncio and no database: what may keep a privilege does little.
 
 A worker that has read a new policy asks for the endpoints in it (`Want`). The supervisor closes and opens what differs,
 passes the sockets to every worker, and answers `Settled`: then the change is in force there, ports included. Where it

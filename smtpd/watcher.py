@@ -24,6 +24,7 @@ from smtpd.storage.errors import UnavailableError
 
 HEARTBEAT: Final = 2.0  # seconds
 RETRY: Final = 0.5  # seconds until the database is tried again
+CARE_EVERY: Final = 12 * 3600.0  # seconds between two looks whether the certificate must be renewed
 
 R = TypeVar("R")
 log = structlog.get_logger("smtpd.watcher")
@@ -44,7 +45,7 @@ class Watcher:
         Args:
             role: worker or runner.
             node: this machine's name in the database.
-            first: it is this process's part to fill an empty database.
+            first: it is this process's part to fill an empty database and to renew the server's own certificate.
             adopt: brings a policy into force.
         """
         self._role = role
@@ -55,6 +56,7 @@ class Watcher:
         self._ear = generations.ear()
         self._started_at = datetime.now(UTC)
         self._beat_now = asyncio.Event()
+        self._care_at = 0.0
         self.problems: dict[str, str] = {}
         self.supervisor: Status | None = None
         self.in_force = 0
@@ -87,9 +89,8 @@ class Watcher:
 
     async def _next(self) -> None:
         """Wait for a generation other than the one in force, and bring it into force."""
-        if self._first:
-            await self.in_thread(partial(policy.prepare, datetime.now(UTC)))
-            self._first = False
+        if not self.in_force:
+            await self._care()
         await self._ear.wait(self.in_force or None)
         snapshot = await self.in_thread(policy.read_snapshot)
         await self._adopt(snapshot)
@@ -98,6 +99,13 @@ class Watcher:
         self.problems.pop("policy", None)
         self.in_force = snapshot.generation
         self.beat_soon()
+
+    async def _care(self) -> None:
+        """Have what must be in the database put there, when it is time and ours to do."""
+        loop = asyncio.get_running_loop()
+        if self._first and loop.time() >= self._care_at:
+            await self.in_thread(partial(policy.prepare, datetime.now(UTC)))
+            self._care_at = loop.time() + CARE_EVERY
 
     def beat_soon(self) -> None:
         """Have the state of the process written now, not at the next heartbeat."""
@@ -109,6 +117,7 @@ class Watcher:
             if self.in_force:
                 try:
                     await self.in_thread(self._write_beat)
+                    await self._care()
                 except UnavailableError as error:
                     self.problems["database"] = str(error)
                 else:

@@ -32,40 +32,52 @@ class WriterStuckError(Exception):
 
 
 class Doors:
-    """The sockets a worker accepts on, and what stands behind each."""
+    """The sockets a worker accepts on, and what stands behind each.
+
+    A socket stays when a policy puts another role behind its port; only the way of accepting on it is then begun anew.
+    """
 
     def __init__(self) -> None:
         self._factories: dict[Key, SessionFactory] = {}
-        self._doors: dict[Key, Door] = {}
-        # Opened for a policy that this worker has not read yet.
-        self._early: dict[Key, socket.socket] = {}
+        self._sockets: dict[Key, socket.socket] = {}
+        # Whether it begins with TLS, and the door itself; missing while no policy is read that has the endpoint.
+        self._doors: dict[Key, tuple[bool, Door]] = {}
 
     async def set_factories(self, factories: dict[Key, SessionFactory]) -> None:
         """Serve new connections by `factories`; a socket that has none any more keeps its last one until it closes."""
         self._factories.update(factories)
-        for key in [key for key in self._early if key in factories]:
-            await self.open(key, self._early.pop(key))
+        for key in [*self._sockets]:
+            await self._serve(key)
 
     async def open(self, key: Key, sock: socket.socket) -> None:
         """Accept connections on `sock`."""
         self.close(key)
-        if key not in self._factories:
-            self._early[key] = sock
+        self._sockets[key] = sock
+        await self._serve(key)
+
+    async def _serve(self, key: Key) -> None:
+        """Have the right kind of door on a socket."""
+        factory = self._factories.get(key)
+        if factory is None:
             return
-        self._doors[key] = await serve(lambda: self._factories[key], sock)
+        if key in self._doors:
+            implicit_tls, door = self._doors[key]
+            if implicit_tls == factory.implicit_tls:
+                return
+            door.close()
+        door = await serve(lambda: self._factories[key], self._sockets[key].dup())
+        self._doors[key] = (factory.implicit_tls, door)
 
     def close(self, key: Key) -> None:
         """Accept no more connections there; the open ones live on."""
-        door = self._doors.pop(key, None)
-        if door is not None:
-            door.close()
-        early = self._early.pop(key, None)
-        if early is not None:
-            early.close()
+        if key in self._doors:
+            self._doors.pop(key)[1].close()
+        if key in self._sockets:
+            self._sockets.pop(key).close()
 
     def close_all(self) -> None:
         """Accept no more connections anywhere."""
-        for key in [*self._doors, *self._early]:
+        for key in [*self._sockets]:
             self.close(key)
 
 
@@ -140,13 +152,15 @@ class Worker:
         log.info("draining", sessions=len(sessions))
         sessions.drain()
         deadline = asyncio.get_running_loop().time() + limits.DRAIN_TIME
-        while len(sessions) and asyncio.get_running_loop().time() < deadline:
+        while len(sessions) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a set has no event
             await asyncio.sleep(0.02)
         if len(sessions):
             log.warning("sessions cut off at the end of the drain", sessions=len(sessions))
             sessions.abort()
             await asyncio.sleep(LAST_WORDS)
         await self._runtime.store.close()
+        if self._runtime.authenticator is not None:
+            self._runtime.authenticator.close()
 
 
 def _runtime(snapshot: Snapshot, watcher: Watcher) -> Runtime:

@@ -14,16 +14,24 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import psycopg
+from django.db import DatabaseError
 from django.db import connection as django_connection
 from psycopg.conninfo import make_conninfo
 
 from mailadmin.generation.services import CHANNEL
+from mailadmin.server.faults import explain
 from smtpd.storage.errors import UnavailableError
 
 NUMBER: Final = "SELECT number FROM generation_generation WHERE id = 1"
 POLL: Final = 0.1  # seconds, SQLite
 FALLBACK: Final = 1.0  # seconds, PostgreSQL
 ANSWER_TIME: Final = 10.0  # seconds for PostgreSQL to connect or answer
+EMPTY: Final = "The database is empty. The first worker fills it; run `manage.py doctor` if this stays."
+
+
+def in_words(error: BaseException) -> str:
+    """Return what the driver or Django raised, as a sentence on what is wrong and one on what to do."""
+    return explain(DatabaseError(str(error) or type(error).__name__))
 
 
 class Ear(Protocol):
@@ -75,10 +83,10 @@ class SqliteEar:
             self._version = version
         except sqlite3.Error as error:
             self._drop()
-            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+            raise UnavailableError(in_words(error)) from error
         if row is None:
             self._drop()
-            raise UnavailableError("the database is empty")
+            raise UnavailableError(EMPTY)
         return int(row[0])
 
     def _drop(self) -> None:
@@ -111,7 +119,7 @@ class PostgresEar:
                         pass
         except (psycopg.Error, OSError) as error:
             await self.close()
-            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+            raise UnavailableError(in_words(error)) from error
 
     async def _number(self) -> int:
         if self._connection is None:
@@ -120,7 +128,7 @@ class PostgresEar:
         cursor = await self._connection.execute(NUMBER)
         row = await cursor.fetchone()
         if row is None:
-            raise psycopg.DataError("the database is empty")
+            raise UnavailableError(EMPTY)
         return int(row[0])
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ next call starts with a new connection.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
@@ -18,9 +19,10 @@ from mailadmin.certificates.context import server_context
 from mailadmin.generation import services as generation
 from mailadmin.policy.services import build_snapshot
 from mailadmin.policy.snapshot import CertificatePolicy, Snapshot
-from mailadmin.secretbox import sealer
+from mailadmin.secretbox import CERTIFICATE_KEY, unseal
 from mailadmin.server.services import initialise
-from smtpd.storage.errors import DATABASE_ERRORS, UnavailableError, unavailable
+from smtpd.storage.errors import DATABASE_ERRORS, UnavailableError
+from smtpd.storage.generations import EMPTY, in_words
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,10 +36,10 @@ def _guarded(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except ObjectDoesNotExist as error:
-            raise UnavailableError("the database is empty: run `manage.py up` or `manage.py setup`") from error
+            raise UnavailableError(EMPTY) from error
         except DATABASE_ERRORS as error:
             connections.close_all()
-            raise unavailable(error) from error
+            raise UnavailableError(in_words(error)) from error
 
     return call
 
@@ -83,15 +85,14 @@ def forget(node: str, pids: Iterable[int], now: datetime) -> None:
     generation.forget_silent(now)
 
 
-def open_context(certificate: CertificatePolicy) -> object:
-    """Return an `ssl.SSLContext` for `certificate`, whose key is unsealed for it.
+def open_context(certificate: CertificatePolicy) -> ssl.SSLContext:
+    """Return a context for `certificate`, whose key is unsealed for it.
 
     Raises:
         SealBrokenError: the sealing key is not the one that sealed it.
         ssl.SSLError, ValueError: chain and key do not load.
     """
-    key = sealer().open(certificate.key_sealed, "certificate.key").decode()
-    return server_context(certificate.chain_pem, key)
+    return server_context(certificate.chain_pem, unseal(certificate.key_sealed, CERTIFICATE_KEY))
 
 
 def close() -> None:

@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, connections
 
 from mailadmin import unprivileged
-from smtpd import observe, preload, privileges
+from smtpd import observe, privileges
 from smtpd.frame import child
+from smtpd.management import preload
 from smtpd.supervisor import Supervisor
 
 log = structlog.get_logger("smtpd")
@@ -70,7 +71,8 @@ def give_up_rights(user: unprivileged.User | None, home: Path) -> list[str]:
     """Become `user` and keep only what binding low ports takes; return what is wrong with that, in words."""
     if user is not None:
         unprivileged.hand_over(home, user)
-    privileges.become(user)
+        log.info("giving up root", user=user.name)
+    privileges.become((user.uid, user.gid, user.groups) if user else None)
     privileges.name_process("smtpd")
     if os.geteuid() != 0:
         return []

@@ -11,8 +11,11 @@ import importlib
 import pkgutil
 from typing import Final
 
+import structlog
 from django.conf import settings
 from django.utils import translation
+
+log = structlog.get_logger("smtpd")
 
 # Packages whose modules are imported by name at run time.
 WHOLE: Final = ("dns.rdtypes", "smtpd", "mailadmin", "encodings")
@@ -43,12 +46,20 @@ def everything() -> None:
         importlib.import_module(name)
     for package in WHOLE:
         for name in _modules_of(package):
-            importlib.import_module(name)
+            _load(name)
     if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
         importlib.import_module("psycopg")
     for language, _ in settings.LANGUAGES:
         with translation.override(language):
             translation.gettext("English")
+
+
+def _load(name: str) -> None:
+    """Import a module that may never be needed: a broken one is told, and stops only what uses it."""
+    try:
+        importlib.import_module(name)
+    except Exception:
+        log.exception("a module cannot be imported", module=name)
 
 
 def _modules_of(package: str) -> list[str]:
