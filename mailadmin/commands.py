@@ -72,8 +72,11 @@ class AdminCommand(BaseCommand):
             raise Problem(
                 f"A stored secret cannot be opened: {error}. Put back the sealing.key that it was sealed with."
             ) from error
-        except (OSError, ImproperlyConfigured) as error:
+        except ImproperlyConfigured as error:
             raise Problem(str(error)) from error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise Problem(f"{place}{error.strerror or error}.") from error
         except KeyboardInterrupt:
             raise Problem("Interrupted.") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
@@ -21,16 +23,24 @@ def migrate() -> bool:
     """Bring every database up to date, and say whether anything was to be done.
 
     Raises:
-        OSError: the state folder cannot be made or written.
+        ImproperlyConfigured: the state folder cannot be made or written.
         DatabaseError: a database cannot be reached or changed.
     """
-    _make_private_files()
+    try:
+        _make_private_files()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The state folder {settings.HOME} cannot be written ({error.strerror}: {error.filename}). "
+            "Make it writable for this user, or name another one in MAILADMIN_HOME."
+        ) from error
     done = False
     for alias in settings.DATABASES:
-        if not is_current(alias):
-            with _alone(alias):
+        if is_current(alias):
+            continue
+        with _alone(alias):
+            if not is_current(alias):  # somebody else may have done it while we waited
                 call_command("migrate", database=alias, interactive=False, verbosity=0, skip_checks=True)
-            done = True
+                done = True
     return done
 
 
@@ -53,15 +63,18 @@ def _make_private_files() -> None:
 
 @contextmanager
 def _alone(alias: str) -> Iterator[None]:
-    """Keep other nodes from migrating at the same time; SQLite's own lock does it there."""
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
-        yield
+    """Keep others from migrating the same database at the same time."""
+    if connections[alias].vendor == "postgresql":
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+    folder = os.open(settings.HOME, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # ends with the descriptor
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+        os.close(folder)
