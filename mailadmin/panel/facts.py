@@ -47,6 +47,7 @@ class Facts:
     counts: Counts
     processes: tuple[Process, ...]
     certificate: Certificate | None
+    stuck_reply: str  # what was said last about the oldest mail that is stuck
     tries: tuple[Attempt, ...]  # the newest ones, newest first
 
 
@@ -76,6 +77,7 @@ def read(now: datetime) -> Facts:
             n_failed=_count(Recipient.objects.filter(finished_at__gte=today, state=State.FAILED)),
             n_refused=_count(SignIn.objects.filter(at__gte=today).exclude(result=OK)),
             n_stuck=_count(stuck),
+            stuck_reply=Subquery(stuck.order_by("message_id").values("last_reply")[:1]),
         )
         .first()
     )
@@ -86,5 +88,6 @@ def read(now: datetime) -> Facts:
         counts=Counts(*(getattr(server, f"n_{name}", 0) for name in names)),
         processes=tuple(Process.objects.filter(heartbeat_at__gte=now - SILENCE).order_by("node", "pid")),
         certificate=Certificate.objects.filter(in_use=True).first(),
+        stuck_reply=getattr(server, "stuck_reply", "") or "",
         tries=tuple(Attempt.objects.order_by("-id")[:RECENT_TRIES]),
     )

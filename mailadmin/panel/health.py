@@ -158,8 +158,7 @@ def _queue(facts: Facts) -> Iterator[Finding]:
             "%(number)d mails have waited for more than an hour.",
             number,
         ) % {"number": number}
-        reply = next((attempt.reply for attempt in facts.tries if attempt.outcome == "deferred"), "")
-        evidence = _("The last answer was: %(reply)s") % {"reply": reply} if reply else ""
+        evidence = _("The last answer was: %(reply)s") % {"reply": facts.stuck_reply} if facts.stuck_reply else ""
         url = reverse("mail:list") + "?state=waiting"
         yield Finding("queue.stuck", "wait", text, evidence, _("See why"), url, "manage.py queue list")
 

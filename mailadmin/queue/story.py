@@ -126,10 +126,10 @@ def accepted(message: Message) -> Step:
         return Step(message.accepted_at, "info", _("Made by this server"))
     known = (
         (_("Listener"), message.listener),
-        (_("From"), message.client),
+        (_("Client"), message.client),
         (_("Called itself"), message.helo),
         (_("Protected by"), message.tls or _("no TLS")),
-        (_("Signed in by"), message.mechanism),
+        (_("Method"), message.mechanism),
     )
     return Step(message.accepted_at, "info", _("Accepted"), tuple((name, value) for name, value in known if value))
 
