@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from asyncio import Future
 from typing import cast
 
@@ -49,7 +50,8 @@ class SubmissionSession(SigningInSession):
             return replies.SIGN_IN_AGAIN
         # The null sender is for notices that people's programs send, such as read receipts (RFC 8098 §3); whose they
         # are is still in the header.
-        if path.address and not may_send_as(account.patterns, path.address.lower()):
+        address = unicodedata.normalize("NFC", path.address).lower() if path.utf8 else path.address.lower()
+        if address and not may_send_as(account.patterns, address):
             return replies.sender_not_owned(path.address)
         return self.accept_sender(path, parameters, account.id, account.patterns)
 
