@@ -53,7 +53,6 @@ class Counts:
 
     Args:
         waiting: those that wait, being delivered included.
-        deferred: of the waiting ones, those that were tried before.
         held: those that wait for a person.
         accepted_today: messages.
         delivered_today: recipients, as are the rest.
@@ -62,7 +61,6 @@ class Counts:
     """
 
     waiting: int
-    deferred: int
     held: int
     accepted_today: int
     delivered_today: int
@@ -112,7 +110,6 @@ def counts(now: datetime) -> Counts:
     waiting = Recipient.objects.filter(state=State.WAITING)
     return Counts(
         waiting=standing.get(State.WAITING, 0) + standing.get(State.DELIVERING, 0),
-        deferred=waiting.filter(attempts__gt=0).count(),
         held=standing.get(State.HELD, 0),
         accepted_today=Message.objects.filter(pk__gte=first_id(midnight.timestamp())).count(),
         delivered_today=finished.get(State.DELIVERED, 0),

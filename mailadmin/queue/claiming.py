@@ -23,6 +23,9 @@ from mailadmin.queue.models import State
 from mailadmin.queue.times import Parameter, loaded, stored
 
 _DUE: Final = f"state = '{State.WAITING.value}' AND next_attempt_at <= %s"
+# The same for recipients of messages that are named: SQLite, which has no statistics, would otherwise walk through all
+# that is due instead of going by the message.
+_DUE_OF_MESSAGE: Final = f"(state || '') = '{State.WAITING.value}' AND next_attempt_at <= %s"
 _TO_WAITING: Final = f"SET state = '{State.WAITING.value}', lease_owner = '', lease_until = NULL"
 _LEASED: Final = f"state = '{State.DELIVERING.value}'"
 
@@ -34,14 +37,14 @@ class Scope:
     only: Collection[str] | None = None
     without: Collection[str] = ()
 
-    def condition(self) -> tuple[str, list[Parameter]]:
+    def condition(self, column: str = "domain") -> tuple[str, list[Parameter]]:
         """Return the scope as SQL that follows another condition, and its parameters."""
         text, values = "", list[Parameter]()
         if self.only is not None:
-            text += f" AND domain IN ({marks(self.only)})" if self.only else " AND 1 = 0"
+            text += f" AND {column} IN ({marks(self.only)})" if self.only else " AND 1 = 0"
             values += self.only
         if self.without:
-            text += f" AND domain NOT IN ({marks(self.without)})"
+            text += f" AND {column} NOT IN ({marks(self.without)})"
             values += self.without
         return text, values
 
@@ -207,7 +210,7 @@ def _hold_suspended(cursor: CursorWrapper, messages: Sequence[int], now: datetim
     if suspended:
         cursor.execute(
             f"UPDATE queue_recipient SET state = '{State.HELD.value}', hold_reason = 'account'"
-            f" WHERE message_id IN ({marks(suspended)}) AND {_DUE}",
+            f" WHERE message_id IN ({marks(suspended)}) AND {_DUE_OF_MESSAGE}",
             [*suspended, stored(now)],
         )
 
@@ -216,10 +219,10 @@ def _take(
     cursor: CursorWrapper, messages: Sequence[int], *, owner: str, now: datetime, until: datetime, scope: Scope
 ) -> dict[int, list[ClaimedRecipient]]:
     """Claim what is due of `messages`; return the recipients by message, in the order they were named."""
-    condition, values = scope.condition()
+    condition, values = scope.condition("(domain || '')")
     cursor.execute(
         f"UPDATE queue_recipient SET state = '{State.DELIVERING.value}', lease_owner = %s, lease_until = %s"
-        f" WHERE message_id IN ({marks(messages)}) AND {_DUE}{condition}"
+        f" WHERE message_id IN ({marks(messages)}) AND {_DUE_OF_MESSAGE}{condition}"
         " RETURNING message_id, id, address, domain, notify, orcpt, attempts, delay_notified",
         [owner, stored(until), *messages, stored(now), *values],
     )

@@ -181,9 +181,14 @@ def _selection(chosen: Chosen) -> Selection:
     return Selection(recipients=[recipient.pk for recipient in chosen])
 
 
-def _sources(event: Event) -> str:
+def _sources(event: Event, column: str = "r.state") -> str:
     """Return the condition that a recipient is in a state `event` may start from."""
-    return "r.state IN ({})".format(", ".join(f"'{state.value}'" for state in TRANSITIONS[event].sources))
+    states = ", ".join(f"'{state.value}'" for state in TRANSITIONS[event].sources)
+    return f"{column} IN ({states})"
+
+
+# The state, hidden from indexes: for recipients of messages that are named (see `claiming`).
+_STATE: Final = "(r.state || '')"
 
 
 def _messages(cursor: CursorWrapper, condition: str, values: Sequence[Parameter]) -> list[int]:
@@ -199,16 +204,17 @@ def _messages(cursor: CursorWrapper, condition: str, values: Sequence[Parameter]
 def _update(chosen: Selection, event: Event, assignments: str, parameters: Sequence[Parameter], extra: str = "") -> int:
     """Apply `assignments` to the chosen recipients that `event` may start from; return how many."""
     condition, values = chosen.condition()
-    condition = f"{_sources(event)} AND {condition}{extra}"
+    condition += extra
+    by_message = f"{_sources(event, _STATE)} AND {condition}"
     changed = 0
     with transaction.atomic(), connection.cursor() as cursor:
-        messages = _messages(cursor, condition, values)
+        messages = _messages(cursor, f"{_sources(event)} AND {condition}", values)
         for start in range(0, len(messages), AT_ONCE):
             batch = messages[start : start + AT_ONCE]
             lock(cursor, batch)
             cursor.execute(
                 f"UPDATE queue_recipient SET {assignments} WHERE id IN (SELECT r.id FROM queue_recipient r"
-                f" JOIN queue_message m ON m.id = r.message_id WHERE m.id IN ({marks(batch)}) AND {condition})",
+                f" JOIN queue_message m ON m.id = r.message_id WHERE m.id IN ({marks(batch)}) AND {by_message})",
                 [*parameters, *batch, *values],
             )
             changed += cursor.rowcount
@@ -231,15 +237,15 @@ def _finish(chosen: Chosen, event: Event, verdict: Verdict, *, actor: str, now: 
     """End the chosen recipients by `event`; return how many."""
     chosen = _selection(chosen)
     condition, values = chosen.condition()
-    condition = f"{_sources(event)} AND {condition}"
+    by_message = f"{_sources(event, _STATE)} AND {condition}"
     changed = 0
     with transaction.atomic(), connection.cursor() as cursor:
         in_force = rules()
-        messages = _messages(cursor, condition, values)
+        messages = _messages(cursor, f"{_sources(event)} AND {condition}", values)
         for start in range(0, len(messages), AT_ONCE):
             batch = messages[start : start + AT_ONCE]
             lock(cursor, batch)
-            found = rows(cursor, f"m.id IN ({marks(batch)}) AND {condition}", [*batch, *values])
+            found = rows(cursor, f"m.id IN ({marks(batch)}) AND {by_message}", [*batch, *values])
             apply(cursor, [_ending(row, event, verdict, now) for row in found], rules=in_force, now=now)
             changed += len(found)
         _tell(chosen, event, changed, actor=actor, now=now)
