@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mailadmin.routing import patterns
+
 Role = Literal["mx", "submission", "submissions"]
 
 
@@ -90,14 +92,6 @@ class Snapshot:
 
     def route(self, domain: str) -> RoutePolicy | None:
         """Return the way out for `domain` (normal form): the exact pattern, the longest ``*.suffix``, then ``*``."""
-        best: RoutePolicy | None = None
-        best_length = -1
-        for route in self.routes:
-            pattern = route.pattern
-            if pattern == domain:
-                return route
-            suffix = pattern[1:]
-            covers = pattern == "*" or (pattern.startswith("*.") and domain.endswith(suffix))
-            if covers and len(pattern) > best_length:
-                best, best_length = route, len(pattern)
-        return best
+        by_pattern = {route.pattern: route for route in self.routes}
+        pattern = patterns.best(by_pattern, domain)
+        return None if pattern is None else by_pattern[pattern]

@@ -6,13 +6,41 @@ from typing import Final
 
 from django.conf import settings
 from django.db import Error, connections
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-_NO_TABLE: Final = ("no such table", "no such column", "does not exist")
-_READ_ONLY: Final = ("readonly database", "read-only transaction", "unable to open database file")
-_FULL: Final = ("disk is full", "no space left", "disk full")
-_BUSY: Final = ("database is locked", "lock timeout", "deadlock detected")
-_BROKEN: Final = ("malformed", "not a database")
+# What drivers say, in lower case, and what that means. A text with "connection" in it is about connecting: psycopg says
+# 'database "x" does not exist' there, which is not about tables.
+_SIGNS: Final = (
+    (
+        ("no such table", "no such column", "does not exist"),
+        gettext_lazy(
+            "The database has no tables yet, or older ones. Run “make run” or “manage.py setup”, which make them."
+        ),
+    ),
+    (
+        ("readonly database", "read-only transaction", "unable to open database file"),
+        gettext_lazy("The database cannot be written. Make the state folder %(home)s writable for this user."),
+    ),
+    (
+        ("disk is full", "no space left", "disk full"),
+        gettext_lazy("The disk is full. Make room on the disk of %(place)s."),
+    ),
+    (
+        ("database is locked", "lock timeout", "deadlock detected"),
+        gettext_lazy("Another process holds the database for too long. Try again."),
+    ),
+    (
+        ("malformed", "not a database"),
+        gettext_lazy("The database %(place)s is damaged, or is no database. Restore it from a backup."),
+    ),
+    (
+        ("unique constraint", "foreign key constraint"),
+        gettext_lazy("Somebody else changed the same thing at the same moment. Look at it, and try again."),
+    ),
+)
+_UNKNOWN: Final = gettext_lazy(
+    "The database cannot be used (%(reason)s). See that it runs, and that DATABASE_URL names it."
+)
 
 
 def explain(error: Error) -> str:
@@ -23,23 +51,10 @@ def explain(error: Error) -> str:
     """
     text = str(error).strip()
     folded = text.lower()
-    # psycopg says 'database "x" does not exist' on connecting, which is not about tables.
-    if any(sign in folded for sign in _NO_TABLE) and "connection" not in folded:
-        return _("The database has no tables yet, or older ones. Run “make run” or “manage.py setup”, which make them.")
-    if any(sign in folded for sign in _READ_ONLY):
-        return _("The database cannot be written. Make the state folder %(home)s writable for this user.") % {
-            "home": settings.HOME
-        }
-    if any(sign in folded for sign in _FULL):
-        return _("The disk is full. Make room on the disk of %(place)s.") % {"place": place()}
-    if any(sign in folded for sign in _BUSY):
-        return _("Another process holds the database for too long. Try again.")
-    if any(sign in folded for sign in _BROKEN):
-        return _("The database %(place)s is damaged, or is no database. Restore it from a backup.") % {"place": place()}
-    first_line = text.partition("\n")[0] or type(error).__name__
-    return _("The database cannot be used (%(reason)s). See that it runs, and that DATABASE_URL names it.") % {
-        "reason": first_line
-    }
+    known = (words for signs, words in _SIGNS if any(sign in folded for sign in signs))
+    words = _UNKNOWN if "connection" in folded else next(known, _UNKNOWN)
+    reason = text.partition("\n")[0] or type(error).__name__
+    return str(words) % {"home": settings.HOME, "place": place(), "reason": reason}
 
 
 def place(alias: str = "default") -> str:

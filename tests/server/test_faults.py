@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, IntegrityError, OperationalError, ProgrammingError, connection
 
 from mailadmin.server import faults
 from tests.ground.checkout import PYTHON, ROOT, environment
@@ -37,6 +37,7 @@ def test_a_missing_table_is_recognized_on_either_database() -> None:
         (OperationalError('connection failed: … FATAL:  database "x" does not exist'), "DATABASE_URL"),
         (OperationalError('connection failed: connection to server at "::1", port 1 failed: refused\nIs'), "refused"),
         (OperationalError(""), "OperationalError"),
+        (IntegrityError("UNIQUE constraint failed: routing_route.pattern"), "try again"),
     ],
 )
 def test_an_error_of_the_driver_becomes_two_sentences(error: DatabaseError, words: str) -> None:

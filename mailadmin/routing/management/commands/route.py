@@ -10,8 +10,7 @@ from django.core.management.base import CommandParser
 
 from mailadmin import commands
 from mailadmin.commands import ACTOR, GroupCommand, Problem, Usage
-from mailadmin.policy import services as policy
-from mailadmin.routing import flags, services, targets, trials
+from mailadmin.routing import flags, patterns, services, targets, trials
 from mailadmin.routing.models import Route, RouteTest, Smarthost
 
 Options = dict[str, Any]
@@ -129,10 +128,11 @@ def _of_route(text: str) -> list[RouteTest]:
 
 
 def _covering(domain: str) -> Route:
-    found = policy.build_snapshot().route(domain)
-    if found is None:
+    routes = {route.pattern: route for route in Route.objects.all()}
+    pattern = patterns.best(routes, domain)
+    if pattern is None:
         raise Problem(f"No route holds for {domain}.")
-    return Route.objects.get(pattern=found.pattern)
+    return routes[pattern]
 
 
 def _as_dict(route: Route) -> dict[str, Any]:
