@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
+
+import structlog
 
 from smtpd.smtp.client import Plan, Session, open_session
 from smtpd.smtp.client_actions import (
@@ -38,7 +39,7 @@ from .tls import Contexts
 from .wire import Wire, connect
 
 _T = TypeVar("_T")
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 class Connection:

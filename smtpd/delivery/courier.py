@@ -8,11 +8,12 @@ that it did not decide on to the next; when none is left they are deferred with 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
+
+import structlog
 
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient, Verdict
 from smtpd.smtp.client_actions import Trouble
@@ -29,7 +30,7 @@ from .tls import Contexts
 MOST_RECIPIENTS: Final = 100  # in one transaction: what every server must take (RFC 5321 §4.5.3.1.8)
 _HEADER_LOOK: Final = 256 * 1024  # octets within which the end of the header is looked for
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 @dataclass(slots=True)
@@ -86,9 +87,9 @@ class Courier:
                 trouble = met
                 trouble.peer = trouble.peer or target.peer()
                 refused_everywhere = refused_everywhere and met.permanent
-                log.info("%s: %s", trouble.peer, trouble.words)
+                log.info("a server did not take mail", peer=trouble.peer, stage=trouble.stage, words=trouble.words)
             except Exception:
-                log.exception("delivery to %s broke off", target.peer)
+                log.exception("a delivery broke off", peer=target.peer())
                 job.settle_all(internal_error(target.peer()))
                 return
             else:
@@ -113,7 +114,7 @@ class Courier:
                 await self._use(job, target, kept)
             except Trouble as stale:
                 # A kept connection may have gone stale in any way; only a new one says how the server is.
-                log.debug("%s: kept connection: %s", target.peer(), stale.words)
+                log.debug("a kept connection was of no use", peer=target.peer(), words=stale.words)
             if not job.open:
                 return
         connection = await self._connect(target, job.deadline)
@@ -126,7 +127,7 @@ class Courier:
         except Trouble as trouble:
             if target.tls != "opportunistic" or trouble.stage != "tls" or trouble.reason == "injected":
                 raise
-            log.info("%s: %s Going on without TLS.", target.peer(), trouble.words)
+            log.info("going on without TLS", peer=target.peer(), words=trouble.words)
         return await self._open(replace(target, tls="none"), deadline)
 
     async def _open(self, target: Target, deadline: float) -> Connection:
@@ -159,13 +160,15 @@ class Courier:
     async def _transaction(self, job: Job, target: Target, connection: Connection) -> Ending:
         features = connection.features
         limit = min(features.limit("RCPTMAX") or MOST_RECIPIENTS, MOST_RECIPIENTS)
+        # In clear after a failed handshake, 530 may ask for the TLS that failed: that is no reason to return mail.
+        without_tls = "STARTTLS" in features and not connection.tls
         transaction = Transaction(
             await _as_sendable(job.message, features, job.body),
             job.open[:limit],
             features,
             lmtp=target.lmtp,
             reset=connection.dirty,
-            repairable=self._repairable,
+            repairable=self._repairable or without_tls,
         )
         connection.messages += 1
         ending = await connection.run(transaction.run(), job.body)

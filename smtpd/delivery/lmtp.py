@@ -6,8 +6,9 @@ machine or in this house and is named in the settings: no MX, no password; TLS w
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+
+import structlog
 
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient, Verdict
 from smtpd.smtp.client_actions import Trouble
@@ -17,7 +18,7 @@ from .courier import Courier, internal_error
 from .targets import Target
 from .timeouts import Timeouts
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 class LmtpAgent:
@@ -44,7 +45,7 @@ class LmtpAgent:
             trouble.peer = self._target
             job.settle_all(trouble.verdict())
         except Exception:
-            log.exception("delivery to %s broke off", self._target)
+            log.exception("a delivery broke off", peer=self._target)
             job.settle_all(internal_error(self._target))
         return job.verdicts
 

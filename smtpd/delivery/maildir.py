@@ -1,6 +1,6 @@
 """Delivery into Maildirs on this machine's disk.
 
-For each recipient: which mailbox it is (the runner's decision), whether there is room, then the message with
+For each recipient: which mailbox it is (whoever makes the agent decides), whether there is room, then the message with
 ``Delivered-To`` and ``Return-Path`` (RFC 5321 §4.4) above it. All work on files runs in threads of this agent, since a
 disk may be slow and a network file system may hang.
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import inspect
-import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
+
+import structlog
 
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient, Verdict
 from smtpd.smtp.client_actions import Trouble
@@ -31,7 +31,7 @@ _THREADS: Final = 4
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 _T = TypeVar("_T")
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 class MaildirAgent:
@@ -41,16 +41,14 @@ class MaildirAgent:
         root: the folder of all mailboxes; a mailbox is ``root/DOMAIN/LOCAL-PART``.
         mailbox: says which mailbox (an address in normal form) takes mail for an address, None for none.
         quota: says how many octets a mailbox may hold, None for no limit.
-
-    Both are called in a thread; one that needs the event loop returns an awaitable.
     """
 
     def __init__(
         self,
         root: Path,
         *,
-        mailbox: Callable[[str], Awaitable[str | None] | str | None],
-        quota: Callable[[str], Awaitable[int | None] | int | None],
+        mailbox: Callable[[str], Awaitable[str | None]],
+        quota: Callable[[str], Awaitable[int | None]],
     ) -> None:
         self._root = root
         self._mailbox = mailbox
@@ -71,7 +69,7 @@ class MaildirAgent:
     async def _verdict(self, message: ClaimedMessage, recipient: ClaimedRecipient, body: Body) -> Verdict:
         """Deliver to one recipient; never raises for what the disk does."""
         try:
-            name = await self._asked(self._mailbox, recipient.address)
+            name = await self._mailbox(recipient.address)
             if name is None:
                 return Verdict("failed", "mailbox", 0, "5.1.1", f"There is no mailbox {recipient.address} here.")
             folder = mailbox_path(self._root, name)
@@ -82,11 +80,11 @@ class MaildirAgent:
         except OSError as error:
             return _disk_trouble(error)
         except Exception:
-            log.exception("delivery to the mailbox of %r broke off", recipient.address)
+            log.exception("a delivery to a mailbox broke off", recipient=recipient.address)
             return Verdict("deferred", "mailbox", 0, "4.3.0", "An internal error; the daemon's log says more.")
 
     async def _over_quota(self, message: ClaimedMessage, name: str, folder: Path) -> Verdict | None:
-        quota = await self._asked(self._quota, name)
+        quota = await self._quota(name)
         if quota is None:
             return None
         held = await self._in_thread(used, folder)
@@ -109,10 +107,6 @@ class MaildirAgent:
             await asyncio.shield(self._in_thread(file.abandon))
             raise
         return Verdict("delivered", "mailbox", 0, "2.0.0", "Written to the mailbox.", str(folder))
-
-    async def _asked(self, question: Callable[[str], Awaitable[_T] | _T], address: str) -> _T:
-        answer = await self._in_thread(question, address)
-        return await answer if inspect.isawaitable(answer) else answer
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -8,9 +8,10 @@ server's raw reply, or what happened in words) and ``reason`` (a short stable na
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Final, TypedDict
+
+import structlog
 
 from smtpd.smtp.client_actions import Trouble
 
@@ -31,7 +32,7 @@ _BLOCKED: Final = (
     "on port 587 or 465."
 )
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 class Step(TypedDict):

@@ -8,10 +8,11 @@ server found by MX is anybody's: private addresses are refused, TLS is opportuni
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
+
+import structlog
 
 from mailadmin.policy.snapshot import SmarthostPolicy
 from mailadmin.queue.envelopes import ClaimedMessage, ClaimedRecipient, Verdict
@@ -27,7 +28,7 @@ from .timeouts import Timeouts
 MOST_DOMAINS: Final = 5  # that one message is carried to at the same time
 PURPOSE: Final = "smarthost.password"
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("smtpd.delivery")
 
 
 class Way(Protocol):
@@ -107,7 +108,7 @@ class SmtpAgent:
         except Trouble as trouble:
             job.settle_all(trouble.verdict())
         except Exception:
-            log.exception("delivery to %r broke off", domain)
+            log.exception("a delivery broke off", domain=domain)
             job.settle_all(internal_error(domain))
 
 
@@ -144,7 +145,7 @@ class _Smarthosts:
             try:
                 found.append(self._target(smarthost))
             except Trouble as met:
-                log.warning("%s", met.words)
+                log.warning("a smarthost is left out", host=smarthost.host, words=met.words)
                 trouble = met
         if not found:
             raise trouble
