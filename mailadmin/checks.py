@@ -1,7 +1,7 @@
 """What can be wrong with an installation before any row is read, as Django system checks with stable ids.
 
-`manage.py check` and `manage.py doctor` run them. The databases are not touched here; what is wrong while the server
-runs is found by `mailadmin.panel.health` and `mailadmin.server.diagnosis`.
+`manage.py check` and `manage.py doctor` run them, in English as all of the command line. The databases are not touched
+here; what is wrong while the server runs is found by `mailadmin.panel.health` and `mailadmin.server.diagnosis`.
 
     mailadmin.E001  a 250 would not survive a power cut
     mailadmin.E002  the state folder cannot be written
@@ -23,7 +23,6 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.utils.translation import gettext as _
 
 from mailadmin import env, secretbox
 
@@ -44,9 +43,8 @@ def durability(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list
         return []
     return [
         Error(
-            _("MAILADMIN_SQLITE_SYNCHRONOUS is %(level)s: a power cut can lose mail that was accepted.")
-            % {"level": level},
-            hint=_("Leave the variable out; FULL is the default."),
+            f"MAILADMIN_SQLITE_SYNCHRONOUS is {level}: a power cut can lose mail that was accepted.",
+            hint="Leave the variable out; FULL is the default.",
             id="mailadmin.E001",
         )
     ]
@@ -60,8 +58,8 @@ def state_folder(app_configs: Sequence[AppConfig] | None, **_options: Any) -> li
         return []
     return [
         Error(
-            _("The state folder %(home)s cannot be written.") % {"home": home},
-            hint=_("Make it writable for this user, or name another one in MAILADMIN_HOME."),
+            f"The state folder {home} cannot be written.",
+            hint="Make it writable for this user, or name another one in MAILADMIN_HOME.",
             id="mailadmin.E002",
         )
     ]
@@ -75,9 +73,8 @@ def sealing_key(app_configs: Sequence[AppConfig] | None, **_options: Any) -> lis
     except (OSError, ValueError) as error:
         return [
             Error(
-                _("The key that seals stored secrets cannot be used: %(reason)s.") % {"reason": error},
-                hint=_("Put back sealing.key in the state folder %(home)s, or MAILADMIN_SEALING_KEY.")
-                % {"home": settings.HOME},
+                f"The key that seals stored secrets cannot be used: {error}.",
+                hint=f"Put back sealing.key in the state folder {settings.HOME}, or MAILADMIN_SEALING_KEY.",
                 id="mailadmin.E003",
             )
         ]
@@ -91,8 +88,8 @@ def superuser(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[
         return []
     return [
         CheckWarning(
-            _("This runs as root."),
-            hint=_("Use a user of its own. Ports below 1024 can be had by systemd's sockets or CAP_NET_BIND_SERVICE."),
+            "This runs as root.",
+            hint="Use a user of its own. Ports below 1024 can be had by systemd's sockets or CAP_NET_BIND_SERVICE.",
             id="mailadmin.W001",
         )
     ]
@@ -107,7 +104,7 @@ def privacy(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[Ch
     names = " ".join(str(path) for path in open_files)
     return [
         CheckWarning(
-            _("Other users of this machine can read %(files)s.") % {"files": names},
+            f"Other users of this machine can read {names}.",
             hint=f"chmod go= {names}",
             id="mailadmin.W002",
         )
