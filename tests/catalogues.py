@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from babel.messages.mofile import write_mo
 from django.utils.translation import templatize
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-KEYWORDS: Final[dict[str, tuple[object, ...] | None]] = {
+KEYWORDS: Final[dict[str, tuple[int | tuple[int, int] | tuple[int, str], ...] | None]] = {
     "_": None,
     "gettext": None,
     "gettext_lazy": None,
@@ -42,6 +43,16 @@ APP_OF_FOLDER: Final = {
     "setup": "server",
     "sign_ins": "activity",
 }
+# Headers that say nothing here, or change with the clock.
+_NOISE: Final = (
+    '"Project-Id',
+    '"Report-Msgid',
+    '"POT-Creation',
+    '"PO-Revision',
+    '"Last-Translator',
+    '"Language-Team',
+    '"Generated-By',
+)
 Key = tuple[str | None, str | tuple[str, str]]
 
 
@@ -89,8 +100,14 @@ def key_of(context: str | None, identity: object) -> Key:
     return context, identity if isinstance(identity, str) else (str(identity[0]), str(identity[1]))  # type: ignore[index]  # babel: a tuple of two
 
 
+def first(string: Sequence[str] | None) -> str:
+    """Return a translation; of plural forms the first, which is the only one in Japanese."""
+    return string if isinstance(string, str) else (string or [""])[0]
+
+
 def compiled(catalog: Catalog) -> bytes:
-    """Return the catalogue as a .mo file."""
+    """Return the catalogue as a .mo file, the same whenever it is made."""
+    catalog.creation_date = catalog.revision_date = datetime(2000, 1, 1, tzinfo=UTC)
     buffer = io.BytesIO()
     write_mo(buffer, catalog)
     return buffer.getvalue()
@@ -118,14 +135,14 @@ def update(app: str, texts: dict[Key, list[str]]) -> list[Key]:
         string = before.string if before is not None else ""
         if isinstance(identity, tuple) and isinstance(string, str):
             string = (string,)
-        new.add(identity, string, locations=[(place, None) for place in places], context=context)  # type: ignore[list-item]  # babel leaves a missing line out
-        if not (string if isinstance(string, str) else string[0]):
+        new.add(identity, string, locations=[(place, 0) for place in places], context=context)
+        if not first(string):
             missing.append(key)
     path = po_path(app)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         pofile.write_po(file, new, width=118, omit_header=False, include_lineno=False)
-    lines = [line for line in path.read_text().splitlines() if not line.startswith(('"POT-Cr', '"PO-Rev', '"Generated'))]
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(_NOISE)]
     path.write_text("\n".join(lines) + "\n")
     path.with_suffix(".mo").write_bytes(compiled(read(app)))
     return missing
@@ -141,7 +158,7 @@ def main(arguments: list[str]) -> int:
             known = read(app)
             for context, identity in texts:
                 message = known.get(identity if isinstance(identity, str) else identity[0], context)
-                if message is None or not any(message.string):
+                if message is None or not first(message.string):
                     sys.stdout.write(f"{app}: {identity!r}\n")
         else:
             missing = update(app, texts)

@@ -110,7 +110,7 @@ def differences(entry: Entry) -> Iterator[Difference]:
     """Yield the values that changed, in a steady order."""
     for field in dict.fromkeys([*entry.before, *entry.after]):
         before, after = entry.before.get(field), entry.after.get(field)
-        if before != after or field not in entry.before:
+        if before != after and (field in entry.before or after):
             yield Difference(FIELDS.get(field, field), _shown(before), _shown(after))
 
 

@@ -39,9 +39,13 @@ def network(client: str) -> str:
 
 
 class Throttle:
-    """Counts failures by network; `now` is any clock in seconds that never goes back."""
+    """Counts failures by network; `now` is any clock in seconds that never goes back.
 
-    def __init__(self) -> None:
+    `patience` is for how many seconds a request waits for its turn.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self.patience = patience
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(CHECKS_AT_ONCE)
@@ -67,13 +71,13 @@ class Throttle:
             self._failures.pop(network(client), None)
 
     @contextmanager
-    def turn(self, patience: float = PATIENCE) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
         """Hold one of the few turns to check a password.
 
         Raises:
-            Busy: none became free within `patience` seconds.
+            Busy: none became free in time.
         """
-        if not self._turns.acquire(timeout=patience):
+        if not self._turns.acquire(timeout=self.patience):
             raise Busy
         try:
             yield

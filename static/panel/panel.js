@@ -61,17 +61,12 @@
     }
   });
 
-  // A live part rests while nobody can see it, and while somebody reads or walks through it.
-  function rests(element) {
-    const live = element.closest("[data-live]");
-    if (!live) { return false; }
-    return document.hidden || live.hasAttribute("data-paused") || live.matches(":hover, :focus-within");
-  }
+  // What asks again and again rests while nobody can see it; a live part also while somebody reads or walks through it.
   body.addEventListener("htmx:beforeRequest", (event) => {
-    if (rests(event.detail.elt)) { event.preventDefault(); }
-  });
-  body.addEventListener("htmx:sseBeforeMessage", (event) => {
-    if (rests(event.target)) { event.preventDefault(); }
+    if (event.detail.requestConfig.triggeringEvent) { return; }
+    const live = event.detail.elt.closest("[data-live]");
+    const busy = live && (live.hasAttribute("data-paused") || live.matches(":hover, :focus-within"));
+    if (document.hidden || busy) { event.preventDefault(); }
   });
 
   // The server writes times in the zone of this cookie; on the very first page they are put right here.
