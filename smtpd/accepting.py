@@ -99,7 +99,11 @@ class TlsDoor:
             if context is None:
                 raise ConnectionError("there is no certificate")
             await self._loop.connect_accepted_socket(
-                lambda: session, accepted, ssl=context, ssl_handshake_timeout=limits.HANDSHAKE_TIME
+                lambda: session,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=limits.HANDSHAKE_TIME,
+                ssl_shutdown_timeout=limits.GOODBYE_TIME,
             )
         except (OSError, EOFError, RuntimeError) as error:
             # ssl.SSLError is an OSError; uvloop raises RuntimeError for a transport that closed meanwhile.

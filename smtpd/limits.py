@@ -9,6 +9,8 @@ COMMAND_TIME: Final = 300.0
 # A client that has not signed in on a submission port has less to say.
 SIGN_IN_TIME: Final = 120.0
 HANDSHAKE_TIME: Final = 20.0
+# A client under TLS that does not answer our goodbye (close_notify); asyncio would wait 30 seconds for it.
+GOODBYE_TIME: Final = 2.0
 # A message may take DATA_TIME, and a second more for every DATA_RATE octets that did come: an honest slow line passes,
 # a drip does not.
 DATA_TIME: Final = 180.0

@@ -95,7 +95,6 @@ class Supervisor:
                     self._listen_to(key.data)
                 else:
                     self._take_signals()
-        self._ports.close()
         log.info("ended")
         return 0
 
@@ -159,6 +158,8 @@ class Supervisor:
         self._notifier.tell("STOPPING=1", "STATUS=draining")
         for child in self._children:
             child.tell(Drain())
+        # A client that would only wait is refused, and tries again when somebody listens.
+        self._ports.close()
 
     def _on_hup(self) -> None:
         log.info("nothing to reload: every change is in force without a signal")
@@ -310,5 +311,6 @@ class Supervisor:
         if not self._ready:
             self._ready = True
             self._notifier.tell("READY=1")
-        troubles = len(self._ports.problems)
-        self._notifier.status(waiting or (f"serving, {troubles} ports cannot be opened" if troubles else "serving"))
+        closed = len(self._ports.problems)
+        ports = f", {closed} {'port' if closed == 1 else 'ports'} cannot be opened" if closed else ""
+        self._notifier.status(waiting or f"serving{ports}")

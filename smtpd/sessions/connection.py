@@ -243,7 +243,12 @@ class Connection(SMTP):
         try:
             if context is not None:
                 transport = await self.loop.start_tls(
-                    plain, self, context, server_side=True, ssl_handshake_timeout=limits.HANDSHAKE_TIME
+                    plain,
+                    self,
+                    context,
+                    server_side=True,
+                    ssl_handshake_timeout=limits.HANDSHAKE_TIME,
+                    ssl_shutdown_timeout=limits.GOODBYE_TIME,
                 )
         except (OSError, EOFError, RuntimeError) as error:
             # ssl.SSLError is an OSError; uvloop raises RuntimeError for a transport that closed meanwhile.
