@@ -172,7 +172,10 @@ def _notify(value: str | None) -> str:
 
 
 def _orcpt(value: str | None) -> str:
-    """Return ORCPT, ``type;address``: xtext, or for type utf-8 (RFC 6533 §3) UTF-8 as well."""
+    """Return ORCPT, ``type;address``: xtext, or for type utf-8 (RFC 6533 §3) UTF-8 as well.
+
+    Postfix writes an address in UTF-8 as rfc822 and its octets as xtext; that passes, control characters do not.
+    """
     kind, _, address = (value or "").partition(";")
     if not address or len(value or "") > _MAX_ORCPT or _ATOM.fullmatch(kind) is None:
         raise Refused(replies.bad_parameter("ORCPT"))
@@ -182,7 +185,16 @@ def _orcpt(value: str | None) -> str:
         if _UNITEXT.fullmatch(address) is None or not plain or not _is_printable(escapes):
             raise Refused(replies.bad_parameter("ORCPT"))
         return f"{kind};{address}"
-    return f"{kind};{_xtext('ORCPT', address, _MAX_ORCPT)}"
+    if _XTEXT.fullmatch(address) is None or not _is_text(decode_xtext(address)):
+        raise Refused(replies.bad_parameter("ORCPT"))
+    return f"{kind};{address}"
+
+
+def _is_text(octets: bytes) -> bool:
+    try:
+        return octets.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _is_printable(octets: bytes) -> bool:

@@ -100,7 +100,14 @@ def test_notify_comes_out_in_one_order(value: str, notify: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "orcpt", ["rfc822;Bob@example.org", "rfc822;a+2Bb@example.org", "x400;/C+3Dde", "UTF-8;田@例.jp"]
+    "orcpt",
+    [
+        "rfc822;Bob@example.org",
+        "rfc822;a+2Bb@example.org",
+        "x400;/C+3Dde",
+        "UTF-8;田@例.jp",
+        "rfc822;+E7+94+B0@example.net",  # as Postfix writes an address in UTF-8
+    ],
 )
 def test_orcpt_stays_as_it_was_given(orcpt: str) -> None:
     assert rcpt_parameters({"ORCPT": orcpt}).orcpt == orcpt
@@ -119,6 +126,7 @@ def test_orcpt_stays_as_it_was_given(orcpt: str) -> None:
         ("ORCPT", "rfc822;"),
         ("ORCPT", ";bob@example.org"),
         ("ORCPT", "rfc822;a+0Ab"),
+        ("ORCPT", "rfc822;a+FFb"),
         ("ORCPT", "rfc822;田"),
         ("ORCPT", "utf-8;a\u2028b"),
         ("ORCPT", "utf-8;a+0Ab"),
