@@ -21,7 +21,7 @@ from mailadmin.queue.wording import Kind, subject, text
 Action = Literal["failed", "delayed", "delivered", "relayed"]
 
 _FOLD_AT: Final = 200  # octets; far below the 998 of RFC 5322 §2.1.1
-_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")  # RFC 3461 §4
+_XTEXT: Final = re.compile(r"(?:\+[0-9A-F]{2})+")  # a run of octets, RFC 3461 §4; Postfix writes UTF-8 so
 _UNITEXT: Final = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533 §3
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _HEADER_END: Final = b"\r\n\r\n"
@@ -93,6 +93,8 @@ class Notice:
 
 def header_block(original: bytes) -> bytes:
     """Return the header block of a message (or of its first octets), without the blank line after it."""
+    if original.startswith(b"\r\n"):
+        return b""
     end = original.find(_HEADER_END)
     return original if end < 0 else original[: end + 2]
 
@@ -198,7 +200,7 @@ def _original_recipient(orcpt: str) -> str:
     kind, _, value = orcpt.partition(";")
     if kind.lower() == "utf-8":
         value = _UNITEXT.sub(_code_point, value)
-    return f"{kind}; {_XTEXT.sub(lambda match: chr(int(match[1], 16)), value)}"
+    return f"{kind}; {_XTEXT.sub(lambda run: bytes.fromhex(run[0].replace('+', '')).decode(errors='replace'), value)}"
 
 
 def _code_point(match: re.Match[str]) -> str:

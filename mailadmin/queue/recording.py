@@ -117,8 +117,7 @@ def apply(cursor: CursorWrapper, changes: Sequence[Change], *, rules: Rules, now
     due = [(c.notice, Told(c.row, c.verdict, c.at)) for c in changes if c.notice]
     if due:
         # Notices read the originals, so this comes before the bodies go.
-        previous = max(change.row.message.id for change in changes)
-        insert(cursor, notices(due, rules=rules, now=now, previous=previous), now=now)
+        insert(cursor, notices(due, rules=rules, now=now), now=now)
     _close(cursor, [change.row for change in changes if TRANSITIONS[change.event].is_final])
 
 

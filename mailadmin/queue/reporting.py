@@ -36,19 +36,18 @@ def notice_due(told: Told) -> Kind | None:
     return "delivered" if told.row.wants("SUCCESS") and not told.verdict.dsn else None
 
 
-def notices(due: Iterable[tuple[Kind, Told]], *, rules: Rules, now: datetime, previous: int = 0) -> list[NewMessage]:
+def notices(due: Iterable[tuple[Kind, Told]], *, rules: Rules, now: datetime) -> list[NewMessage]:
     """Return the notices for `due`: one for each message and kind.
 
     Args:
         due: recipients with the kind of notice that their sender is due.
         rules: for the server's name, and until when it tries.
         now: the date of the notices.
-        previous: an id that theirs must be above.
     """
     grouped: dict[tuple[int, Kind], list[Told]] = {}
     for kind, told in due:
         grouped.setdefault((told.row.message.id, kind), []).append(told)
-    made = []
+    previous, made = 0, []
     for (_, kind), group in grouped.items():
         previous = new_id(now.timestamp(), previous)
         made.append(_message(previous, kind, group, rules, now))
