@@ -18,6 +18,7 @@ _DOMAIN: Final = r"(?:[^\x00-\x20\x7f-\x9f()<>\[\]:;@\\,\"]+|\[[0-9A-Za-z:.]+\])
 # RFC 5321 §4.1.2; <postmaster> is the one address without a domain (§4.1.1.3).
 _ADDRESS: Final = re.compile(rf"{_LOCAL}@{_DOMAIN}|postmaster", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[!-<>-~]+")  # esmtp-value
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")  # in ORCPT, written as RFC 6533 §3 has it for any server
 
 
 def speakable(address: str) -> bool:
@@ -55,6 +56,7 @@ def rcpt_command(recipient: ClaimedRecipient, features: Features) -> bytes:
     if "DSN" in features:
         if _VALUE.fullmatch(recipient.notify):
             parts.append(f"NOTIFY={recipient.notify}")
-        if _VALUE.fullmatch(recipient.orcpt):
-            parts.append(f"ORCPT={recipient.orcpt}")
+        orcpt = _BEYOND_ASCII.sub(lambda found: rf"\x{{{ord(found[0]):X}}}", recipient.orcpt)
+        if _VALUE.fullmatch(orcpt):
+            parts.append(f"ORCPT={orcpt}")
     return " ".join(parts).encode()

@@ -234,3 +234,9 @@ def test_an_answer_out_of_place_defers_and_ends_the_connection() -> None:
     ending, _ = transact(message(), NONE, b"354 already?")
     assert outcomes(ending) == {1: ("deferred", "mail", "4.5.0")}
     assert not ending.usable
+
+
+def test_an_orcpt_in_utf_8_is_written_so_that_every_server_takes_it() -> None:
+    to = (recipient(orcpt="utf-8;花@example.net"),)
+    _, sent = transact(message(to), ALL, b"250", b"250", b"354", b"250")
+    assert rb" ORCPT=utf-8;\x{82B1}@example.net" in sent[0]
