@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Final
 
 from mailadmin.bodies import services as bodies
 from mailadmin.queue import services
-from mailadmin.queue.envelopes import ClaimedMessage, NewMessage, NewRecipient, Outcome, Result, Verdict, new_id
+from mailadmin.queue.envelopes import ClaimedMessage, NewMessage, NewRecipient, Outcome, Result, Verdict, first_id
 from mailadmin.queue.models import Message, Recipient
 from mailadmin.queue.services import Rules
 from tests.cast import BECKY, DOMAIN
@@ -19,7 +20,7 @@ BODY: Final = b"From: <ichiro@example.org>\r\nSubject: =?utf-8?B?44GT44KT?=\r\n\
 RULES: Final = Rules("mail.example.org", timedelta(days=5), timedelta(hours=4), frozenset({DOMAIN}))
 LEASE: Final = timedelta(minutes=2)
 OWNER: Final = "one:1"
-_last = [0]
+_numbers = count()
 
 
 def chance(seed: int = 1) -> Random:
@@ -28,9 +29,8 @@ def chance(seed: int = 1) -> Random:
 
 
 def fresh_id(now: datetime) -> int:
-    """Return an id as an accepting process makes them."""
-    _last[0] = new_id(now.timestamp(), _last[0])
-    return _last[0]
+    """Return an id of a second before `now`, as an accepting process makes them; notices of `now` have higher ones."""
+    return first_id(now.timestamp() - 1) + next(_numbers)
 
 
 def a_message(
