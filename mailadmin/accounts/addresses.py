@@ -17,7 +17,12 @@ MAX_DOMAIN = 253
 
 
 class AddressError(ValueError):
-    """The text is not an address; str() says why, for people."""
+    """The text is not an address; str() says why, for people: in English, and a text of the catalogue."""
+
+
+def _(text: str) -> str:
+    """Mark `text` for the catalogue; whoever shows it translates it, since this module knows no Django."""
+    return text
 
 
 def normal_domain(domain: str) -> str:
@@ -28,11 +33,11 @@ def normal_domain(domain: str) -> str:
     """
     text = domain.strip().rstrip(".")
     if not text or len(text) > MAX_DOMAIN:
-        raise AddressError("the domain is empty or too long")
+        raise AddressError(_("the domain is empty or too long"))
     try:
         ascii_form = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii").lower()
     except idna.IDNAError as error:
-        raise AddressError(f"the domain is not a valid name: {error}") from error
+        raise AddressError(_("the domain is not a valid name")) from error
     for label in ascii_form.split("."):
         if (
             not label
@@ -41,7 +46,7 @@ def normal_domain(domain: str) -> str:
             or label[0] == "-"
             or label[-1] == "-"
         ):
-            raise AddressError("the domain is not a valid name")
+            raise AddressError(_("the domain is not a valid name"))
     return ascii_form
 
 
@@ -53,17 +58,17 @@ def normal_address(address: str) -> str:
     """
     local, at, domain = address.strip().rpartition("@")
     if not at or not local:
-        raise AddressError("an address has the form name@example.org")
+        raise AddressError(_("an address has the form name@example.org"))
     local = unicodedata.normalize("NFC", local).lower()
     if len(local.encode()) > MAX_LOCAL_PART or any(
         c.isspace() or not c.isprintable() or c in '<>()[],;:\\"@' for c in local
     ):
-        raise AddressError("the part before @ has characters that a mailbox name cannot have, or is too long")
+        raise AddressError(_("the part before @ has characters that a mailbox name cannot have, or is too long"))
     if local.startswith(".") or local.endswith(".") or ".." in local:
-        raise AddressError("the part before @ has a dot in a place where none can be")
+        raise AddressError(_("the part before @ has a dot in a place where none can be"))
     result = f"{local}@{normal_domain(domain)}"
     if len(result.encode()) > MAX_ADDRESS:
-        raise AddressError("the address is too long")
+        raise AddressError(_("the address is too long"))
     return result
 
 
@@ -86,5 +91,5 @@ def may_send_as(patterns: frozenset[str], address: str) -> bool:
     """Say whether one of `patterns` covers `address` (in normal form)."""
     if address in patterns:
         return True
-    local, _, domain = address.rpartition("@")
+    local, _at, domain = address.rpartition("@")
     return f"*@{domain}" in patterns or f"{local.partition('+')[0]}+*@{domain}" in patterns

@@ -36,7 +36,7 @@ def address(text: str) -> str:
         return normal_address(text)
     except AddressError as error:
         raise ValidationError(
-            {"address": _("“%(address)s” is not an address: %(reason)s.") % {"address": text, "reason": error}}
+            {"address": _("“%(address)s” is not an address: %(reason)s.") % {"address": text, "reason": _(str(error))}}
         ) from error
 
 
@@ -55,7 +55,7 @@ def patterns(account: Account, texts: Iterable[str]) -> list[str]:
                 "“%(pattern)s” is neither an address nor a pattern (name@example.org, name+*@example.org or "
                 "*@example.org): %(reason)s."
             )
-            raise ValidationError({"senders": message % {"pattern": text, "reason": error}}) from error
+            raise ValidationError({"senders": message % {"pattern": text, "reason": _(str(error))}}) from error
     return list(dict.fromkeys(found))
 
 

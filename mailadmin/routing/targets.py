@@ -49,7 +49,7 @@ def domain_name(text: str) -> str:
         return normal_domain(text)
     except AddressError as error:
         message = _("“%(name)s” is not a mail domain such as example.org: %(reason)s.")
-        raise ValidationError({"name": message % {"name": text, "reason": error}}) from error
+        raise ValidationError({"name": message % {"name": text, "reason": _(str(error))}}) from error
 
 
 def pattern(text: str) -> str:
@@ -116,7 +116,7 @@ def lmtp_target(text: str) -> str:
         host, port = host_and_port(text)
     except ValueError as error:
         message = _("“%(target)s” is neither HOST:PORT nor the path of a unix socket: %(reason)s.")
-        raise ValidationError({"lmtp_target": message % {"target": text, "reason": error}}) from error
+        raise ValidationError({"lmtp_target": message % {"target": text, "reason": _(str(error))}}) from error
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -130,7 +130,7 @@ def smarthost(given: SmarthostInput) -> SmarthostInput:
         host = normal_host(given.host)
     except ValueError as error:
         message = _("“%(host)s” is not a server's name or address: %(reason)s.")
-        raise ValidationError({"host": message % {"host": given.host, "reason": error}}) from error
+        raise ValidationError({"host": message % {"host": given.host, "reason": _(str(error))}}) from error
     if not 1 <= given.port <= _MAX_PORT:
         raise ValidationError({"port": _("A port is a number from 1 to 65535.")})
     if given.tls not in Smarthost.Tls.values:

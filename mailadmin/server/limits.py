@@ -32,7 +32,7 @@ def _hostname(value: str) -> str:
     except AddressError as error:
         raise ValueError(
             _("“%(name)s” is not a server name such as mail.example.org: %(reason)s.")
-            % {"name": value, "reason": error}
+            % {"name": value, "reason": _(str(error))}
         ) from error
 
 

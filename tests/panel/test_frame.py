@@ -15,7 +15,7 @@ from django.utils import timezone
 from mailadmin.accounts.models import Account
 from mailadmin.generation import services as generation
 from mailadmin.panel import preferences
-from mailadmin.panel.templatetags.panel import badge, when
+from mailadmin.panel.templatetags.panel import badge, octets, when
 from tests.cast import BECKY
 from tests.panel import people
 
@@ -154,6 +154,14 @@ def test_a_badge_takes_only_the_tones_that_have_colors() -> None:
     assert badge("<b>", "ok") == '<span class="badge" data-tone="ok">&lt;b&gt;</span>'
     with pytest.raises(ValueError, match="neon"):
         badge("text", "neon")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1600, "1.6 kB"), (50_000_000, "50 MB"), (2 * 10**15, "2000 TB")],
+)
+def test_a_size_counts_by_thousands(number: int, text: str) -> None:
+    assert octets(number).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def test_a_time_of_today_is_short_and_an_older_one_has_its_date() -> None:

@@ -20,6 +20,9 @@ from mailadmin.panel import flash
 
 register = template.Library()
 
+UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+THOUSAND: Final = 1000
+TEN: Final = 10
 TONES: Final = ("ok", "wait", "bad", "info", "quiet")
 _TONE_OF_LEVEL: Final = {constants.SUCCESS: "ok", constants.INFO: "info", constants.WARNING: "wait"}
 _ICON_OF_TONE: Final = {"ok": "circle-check", "info": "info", "wait": "triangle-alert", "bad": "circle-alert"}
@@ -83,6 +86,18 @@ def again(context: Context, name: str) -> SafeString:
     blocks = context.render_context[BLOCK_CONTEXT_KEY]
     node = blocks.get_block(name)
     return mark_safe("") if node is None else SafeString(node.render(context))
+
+
+@register.filter
+def octets(number: float) -> str:
+    """Return a size by powers of a thousand, as the forms of limits and the makers of disks count."""
+    size = float(number)
+    for unit in UNITS:
+        if size < THOUSAND or unit == UNITS[-1]:
+            break
+        size /= THOUSAND
+    digits = 0 if size >= TEN or size.is_integer() else 1
+    return f"{formats.number_format(size, digits)}\N{NO-BREAK SPACE}{unit}"
 
 
 @register.filter
