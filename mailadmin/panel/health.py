@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailadmin.panel.facts import Facts
+from mailadmin.panel.problems import in_words
 
 Level = Literal["bad", "wait", "info"]
 CERTIFICATE_DAYS: Final = 14  # before its end, a certificate begins to need somebody
@@ -83,7 +84,7 @@ def _problems(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "process.problem",
                 "bad",
-                _("The mail server could not do something: %(problem)s") % {"problem": text},
+                _("The mail server could not do something: %(problem)s") % {"problem": in_words(text)},
                 _("Reported by the %(role)s on %(node)s.") % {"role": process.role, "node": process.node},
                 _("Check the listeners"),
                 reverse("settings:listeners"),
