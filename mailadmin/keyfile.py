@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mailadmin.sealing import Sealer, new_key
+from mailadmin.unprivileged import give_to_owner_of_folder
 
 
 def _read_or_make(path: Path, fresh: str) -> str:
@@ -23,6 +24,7 @@ def _read_or_make(path: Path, fresh: str) -> str:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
+        give_to_owner_of_folder(file.fileno(), path.parent)
         file.write(fresh + "\n")
         file.flush()
         os.fsync(file.fileno())

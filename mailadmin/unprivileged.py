@@ -102,6 +102,13 @@ def reaches(user: User, path: Path) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
+def give_to_owner_of_folder(descriptor: int, folder: Path) -> None:
+    """Let a new file that root makes belong to whom its folder belongs: root's commands work beside the daemon's."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def hand_over(home: Path, user: User) -> None:
     """Make `home` and what is in it belong to `user`.
 

@@ -15,6 +15,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
+from mailadmin.unprivileged import give_to_owner_of_folder
+
 # Two nodes that start at once on one PostgreSQL migrate one after the other; any fixed number will do.
 _MIGRATION_LOCK: Final = 0x6D61696C
 
@@ -56,9 +58,13 @@ def _make_private_files() -> None:
     home.mkdir(parents=True, exist_ok=True, mode=0o711)
     for database in settings.DATABASES.values():
         if database["ENGINE"].endswith("sqlite3"):
-            os.close(os.open(database["NAME"], os.O_RDWR | os.O_CREAT, 0o600))
-            if Path(database["NAME"]).stat().st_uid == os.geteuid():
-                Path(database["NAME"]).chmod(0o600)
+            descriptor = os.open(database["NAME"], os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                if os.fstat(descriptor).st_uid == os.geteuid():
+                    os.fchmod(descriptor, 0o600)
+                    give_to_owner_of_folder(descriptor, home)
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager
