@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 
+from tests.ground import daemon
 from tests.ground.clock import Clock
 from tests.ground.daemon import Product, Template
 from tests.ground.requirements import everything_must_run
@@ -47,8 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure where everything must run."""
+    """Turn a skip into a failure where everything must run, and show what the product said when a test fails."""
     report = yield
+    if report.failed:
+        report.sections += [(f"log of {product.home}", product.log_text()[-6000:]) for product in daemon.PRESENT]
     if report.skipped and everything_must_run() and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
@@ -70,6 +74,13 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 def shown(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Show a table or a count at the end of the run, from whichever process."""
     return lambda text: record_property(SHOWN, text)
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Leave no language behind: a request of the test client sets the thread's and nothing takes it back."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ from tests.ground.smarthost import Smarthost
 LISTENERS: Final = ("mx", "submission", "submissions")
 HOSTNAME: Final = "mail.example.org"
 START_TIMEOUT: Final = 30.0
+# Products that were made and not removed: a test that fails shows the end of their logs.
+PRESENT: Final[list[Product]] = []
 
 
 def scratch_folder() -> Path:
@@ -76,6 +78,7 @@ class Product:
         self.variables: dict[str, str] = {"MAILADMIN_HOME": str(home), "MAILADMIN_NODE": "test"}
         if url:
             self.variables["DATABASE_URL"] = url
+        PRESENT.append(self)
 
     # --- commands ---
 
@@ -178,6 +181,7 @@ class Product:
 
     def remove(self) -> None:
         """Kill what runs and forget everything."""
+        PRESENT.remove(self)
         self.kill()
         if self.url:
             postgresql.drop_database(self.url.rpartition("/")[0] + "/postgres", self.url.rpartition("/")[2])
@@ -226,8 +230,8 @@ class Product:
     def mailbox(self, person: cast.Person) -> list[bytes]:
         """Return the messages in the Maildir of `person`, in the order of their arrival."""
         local, _, domain = person.address.partition("@")
-        folder = self.home / "mail" / domain / local
-        found = sorted((folder / "new").glob("*")) + sorted((folder / "cur").glob("*"))
+        folder = self.home / "mailboxes" / domain / local
+        found = sorted(folder.glob("new/*"), key=lambda path: path.stat().st_mtime_ns)
         return [path.read_bytes() for path in found]
 
     def wait_for_states(self, timeout: float = 30.0, **expected: int) -> None:

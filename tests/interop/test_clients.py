@@ -76,8 +76,8 @@ def test_both_copies_are_what_was_sent(place: Place, sender: tuple[str, str, Cli
     place.far_side.forget()
     before = len(place.product.mailbox(cast.OUTLOOK))
     program.send(letter)
-    far = place.far_side.wait_for(1, timeout=60)[0]
-    wait_until(lambda: len(place.product.mailbox(cast.OUTLOOK)) > before, "the copy in the mailbox", 60)
+    far = place.far_side.wait_for(1, timeout=20)[0]
+    wait_until(lambda: len(place.product.mailbox(cast.OUTLOOK)) > before, "the copy in the mailbox", 20)
     local = place.product.mailbox(cast.OUTLOOK)[before]
     assert (far.sender, far.recipients) == (cast.BECKY.address, (letter.far,))
     assert without_traces(far.data) == letter.data
