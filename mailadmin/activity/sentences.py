@@ -124,4 +124,4 @@ def _shown(value: object) -> str:
         return ", ".join(_shown(part) for part in value)
     if isinstance(value, dict):
         return " ".join(_shown(part) for part in value.values() if part not in (None, ""))
-    return str(value)
+    return " / ".join(str(value).splitlines())

@@ -71,11 +71,11 @@ def test_a_verb_of_an_older_version_still_reads() -> None:
 
 def test_the_differences_show_both_values_in_words() -> None:
     entry = Entry(
-        before={"name": "A", "is_administrator": False, "quota": None, "senders": ["a@b.c"]},
+        before={"name": "A\nZ", "is_administrator": False, "quota": None, "senders": ["a@b.c"]},
         after={"name": "B", "is_administrator": True, "quota": 5, "senders": ["a@b.c", "d@e.f"]},
     )
     assert [(str(change.label), change.before, change.after) for change in differences(entry)] == [
-        ("Name", "A", "B"),
+        ("Name", "A / Z", "B"),
         ("Administrator", "no", "yes"),
         ("Mailbox limit in bytes", "", "5"),
         ("May send as", "a@b.c", "a@b.c, d@e.f"),
