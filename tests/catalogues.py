@@ -95,8 +95,9 @@ def read(app: str) -> Catalog:
         return pofile.read_po(file, locale="ja")
 
 
-def key_of(context: str | None, identity: object) -> Key:
-    """Return the key of a message of a catalogue."""
+def key_of(context: str | bytes | None, identity: object) -> Key:
+    """Return the key of a message of a catalogue (babel leaves the context in a .mo as octets)."""
+    context = context.decode() if isinstance(context, bytes) else context
     return context, identity if isinstance(identity, str) else (str(identity[0]), str(identity[1]))  # type: ignore[index]  # babel: a tuple of two
 
 
