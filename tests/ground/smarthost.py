@@ -13,6 +13,7 @@ It runs in a thread with a loop of its own, so that blocking tests and asynchron
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 import time
@@ -205,7 +206,8 @@ class Smarthost:
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.ledger.connections += 1
-            await Session(self.terms, self.ledger, self.context, reader, writer).run()
+            with contextlib.suppress(asyncio.CancelledError):  # the server ends
+                await Session(self.terms, self.ledger, self.context, reader, writer).run()
 
         implicit = self.context if self.terms.tls == "implicit" else None
         await asyncio.start_server(connected, self.host, self.port, ssl=implicit, limit=1 << 20, backlog=200)
