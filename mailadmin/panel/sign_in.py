@@ -143,13 +143,12 @@ def log_in(request: HttpRequest) -> HttpResponse:
         answer = _attempt(request, form)
         if answer is not None:
             return answer
-    status = 422 if form.errors else 200
-    return render(
-        request,
-        "panel/login.html",
-        {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")},
-        status=status,
-    )
+    context = {
+        "form": form,
+        "next": request.POST.get("next") or request.GET.get("next", ""),
+        "is_set_up": server.is_set_up(),
+    }
+    return render(request, "panel/login.html", context, status=422 if form.errors else None)
 
 
 @login_not_required

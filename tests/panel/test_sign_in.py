@@ -11,6 +11,7 @@ from mailadmin.accounts import services as accounts
 from mailadmin.accounts.models import Account
 from mailadmin.activity.models import SignIn
 from mailadmin.panel import sign_in, throttle
+from mailadmin.server.models import Server
 from tests.cast import ADMINISTRATOR, BECKY, STRANGER, SUSPENDED, Person
 from tests.panel import people
 
@@ -71,6 +72,12 @@ def test_the_session_has_another_key_after_signing_in(client: Client) -> None:
     assert client.session.session_key not in (None, before)
 
 
+def test_before_the_first_run_the_page_says_where_to_begin(client: Client) -> None:
+    assert "one-time link" not in client.get(LOGIN).content.decode()
+    Server.objects.update(set_up_at=None)
+    assert "one-time link" in client.get(LOGIN).content.decode()
+
+
 def test_logging_out_takes_a_post_and_ends_the_session(panel: Client) -> None:
     assert panel.get("/logout/").status_code == 405
     assert panel.post("/logout/").status_code == 302
@@ -122,8 +129,6 @@ def test_an_accounts_language_comes_with_it(administrator: Account, client: Clie
 
 
 def test_a_first_run_that_was_left_half_way_goes_on_after_signing_in(client: Client) -> None:
-    from mailadmin.server.models import Server
-
     Server.objects.update(set_up_at=None)
     response = client.post(LOGIN, {"address": ADMINISTRATOR.address, "password": ADMINISTRATOR.password})
     assert response.headers["Location"] == reverse("setup:server")
