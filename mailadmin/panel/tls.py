@@ -16,6 +16,7 @@ from django.db import Error, connection
 from mailadmin.certificates import services
 from mailadmin.certificates.context import server_context
 from mailadmin.certificates.models import Certificate
+from mailadmin.panel.serving import PatientTlsSocket
 
 LOOK_EVERY: Final = 0.25  # seconds
 
@@ -53,7 +54,9 @@ class Rotation:
             if newest is None or newest == self._certificate:
                 return
             certificate = Certificate.objects.get(pk=newest)
-            self._context = server_context(certificate.chain_pem, services.open_key(certificate))
+            context = server_context(certificate.chain_pem, services.open_key(certificate))
+            context.sslsocket_class = PatientTlsSocket
+            self._context = context
             self._certificate = newest
         except Error as error:
             connection.close()
