@@ -7,6 +7,7 @@ that the mail comes out of it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -40,7 +41,11 @@ def forks(django_db_setup: None) -> Iterator[subprocess.Popen[str]]:  # noqa: AR
     with subprocess.Popen(
         [PYTHON, "-m", "tests.queue.crashing", json.dumps(names, default=str), START.isoformat()],
         cwd=ROOT,
-        env=environment(DJANGO_SETTINGS_MODULE="mailadmin.settings", MAILADMIN_HOME=str(settings.HOME)),
+        env=environment(
+            DJANGO_SETTINGS_MODULE="mailadmin.settings",
+            MAILADMIN_HOME=str(settings.HOME),
+            DATABASE_URL=os.environ.get("DATABASE_URL", ""),
+        ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
