@@ -30,6 +30,7 @@ from tests import cast
 from tests.ground import postgresql
 from tests.ground.checkout import PYTHON, ROOT, environment
 from tests.ground.database import Database
+from tests.ground.panel import Panel
 from tests.ground.ports import free_port
 from tests.ground.smarthost import Smarthost
 
@@ -129,7 +130,7 @@ class Product:
             ready: whether to wait until it serves.
             variables: more of the environment.
         """
-        if not self.ports:
+        if not self.ports.keys() & set(LISTENERS):
             self.choose_ports()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -144,6 +145,21 @@ class Product:
         if ready:
             wait_until(self._serves, "the daemon serves", START_TIMEOUT)
         return self.process
+
+    def up(self, *arguments: str, language: str = "en") -> Panel:
+        """Start panel and daemon, and return a browser's session with the panel, not signed in."""
+        http, https = free_port(), free_port()
+        self.start("up", "--http-port", str(http), "--https-port", str(https), *arguments)
+        self.ports |= {"http": http, "https": https}
+        panel = Panel(f"http://localhost:{http}/", language)
+        wait_until(lambda: self._connects(http), "the panel serves", START_TIMEOUT)
+        return panel
+
+    @staticmethod
+    def _connects(port: int) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+        return False
 
     def _serves(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
