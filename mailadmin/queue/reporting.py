@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from mailadmin.accounts.addresses import AddressError, normal_domain
+from mailadmin.accounts.addresses import MAX_DOMAIN, AddressError, normal_domain
 from mailadmin.bodies import services as bodies
 from mailadmin.queue.envelopes import NewMessage, NewRecipient, Verdict, new_id, queue_id
 from mailadmin.queue.notices import Action, Notice, Outcome, header_block, render
@@ -128,9 +128,9 @@ def _returned(original: Original, *, whole: bool) -> bytes:
 
 
 def _domain(sender: str) -> str:
-    """Return the domain of `sender` in normal form; an address literal stays as it is."""
+    """Return the domain of `sender` in normal form; what is none (an address literal) stays, cut to the column."""
     domain = sender.rpartition("@")[2]
     try:
         return normal_domain(domain)
     except AddressError:
-        return domain.lower()
+        return domain.lower()[:MAX_DOMAIN]

@@ -1,8 +1,8 @@
 """The queue as the runner sees it: the services, called in threads, and the bell that says when to look.
 
 One thread makes every change, so the runner's claims, renewals and records are in order; a few others read bodies,
-which may be megabytes. Every error of the database is an `UnavailableError`, after which the next call begins with a
-new connection.
+which may be megabytes. When the database cannot be reached that is an `UnavailableError`, after which the next call
+begins with a new connection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from django.conf import settings
-from django.db import connections
+from django.db import DataError, IntegrityError, connections
 
 from mailadmin import secretbox
 from mailadmin.accounts.models import Account
@@ -182,9 +182,14 @@ def _lives(pid: str) -> bool:
 
 
 def _guarded(call: Callable[[], R]) -> R:
-    """Call, in a thread; whatever the database raises is an `UnavailableError`."""
+    """Call, in a thread; when the database cannot do it now, that is an `UnavailableError`.
+
+    What it will never do (a value too long, an id that is taken) is raised as it is.
+    """
     try:
         return call()
+    except (DataError, IntegrityError):
+        raise
     except DATABASE_ERRORS as error:
         with suppress(*DATABASE_ERRORS):
             connections.close_all()
