@@ -67,12 +67,18 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 
 
 def problems(product: Product, role: str) -> str:
-    """Return what the processes of `role` say they cannot do."""
+    """Return what the processes of `role` say they cannot do; nothing when they can do everything."""
     rows = product.database.rows("SELECT problems FROM generation_process WHERE role=%s", role)
-    return " ".join(str(row["problems"]) for row in rows)
+    return " ".join(text for row in rows if (text := str(row["problems"])) != "[]")
 
 
 def wait_for_processes(product: Product, role: str, count: int) -> list[int]:
     """Return the processes of `role` when there are `count` of them."""
     wait_until(lambda: len(product.pids(role)) == count, f"{count} processes as {role}")
     return product.pids(role)
+
+
+def one_of(product: Product, role: str) -> int:
+    """Return a process of `role`; on PostgreSQL there are several workers."""
+    wait_until(lambda: product.pids(role), f"a process as {role}")
+    return product.pids(role)[0]

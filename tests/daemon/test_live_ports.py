@@ -84,7 +84,7 @@ def test_a_taken_port_is_told_in_words_and_opened_as_soon_as_it_is_free(product:
         assert words in product.log_text()
     with product.client("submission", cast.BECKY):
         pass
-    wait_until(lambda: problems(product, "supervisor") == "[]", "the problem is over", 10)
+    wait_until(lambda: problems(product, "supervisor") == "", "the problem is over", 10)
     with product.client("submissions", cast.BECKY) as client:
         assert client.noop()[0] == 250
 

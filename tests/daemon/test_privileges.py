@@ -14,7 +14,7 @@ import pytest
 from mailadmin import unprivileged
 from smtpd.privileges import CAP_NET_BIND_SERVICE
 from tests import cast
-from tests.daemon.processes import all_of, greeting, problems, refused, status, wait_for_processes
+from tests.daemon.processes import all_of, greeting, one_of, problems, refused, status
 from tests.ground.checkout import PYTHON, ROOT, environment
 from tests.ground.daemon import Product, wait_until
 
@@ -38,7 +38,7 @@ def _rights(pid: int) -> tuple[set[str], set[str], str, dict[str, int]]:
 def test_workers_and_runner_have_no_right_of_roots_left(product: Product) -> None:
     product.start("smtpd", "--user", "nobody")
     for role in ("worker", "runner"):
-        (pid,) = wait_for_processes(product, role, 1)
+        pid = one_of(product, role)
         users, groups, no_new_privileges, masks = _rights(pid)
         assert users == {str(NOBODY.pw_uid)}
         assert groups == {str(NOBODY.pw_gid)}
@@ -134,7 +134,7 @@ def test_a_program_in_a_folder_that_the_user_cannot_read_works_all_the_same(prod
         )
     wait_until(lambda: bool(product.mailbox(cast.BECKY)), "the mail is in the mailbox", 40)
     # A worker that is started later shares what was imported, too.
-    os.kill(wait_for_processes(product, "worker", 1)[0], signal.SIGKILL)
+    os.kill(one_of(product, "worker"), signal.SIGKILL)
     with product.client("submission", cast.BECKY) as client:
         assert client.noop()[0] == 250
     assert "Permission denied" not in product.log_text()

@@ -15,6 +15,7 @@ from tests.daemon.processes import (
     greeting,
     kill,
     listening_inodes,
+    one_of,
     refused,
     status,
     wait_for_processes,
@@ -25,25 +26,26 @@ from tests.ground.daemon import Product, wait_until
 def test_a_killed_worker_is_replaced_on_the_same_sockets(product: Product) -> None:
     product.start()
     port = product.ports["submission"]
-    (worker,) = wait_for_processes(product, "worker", 1)
+    worker = one_of(product, "worker")
     sockets = listening_inodes(port)
+    before = set(all_of(product))
     kill(worker)
-    # Nobody accepts at this moment; the connection waits in the socket that the supervisor holds.
+    # Its socket has nobody who accepts at this moment; the connection waits in the socket that the supervisor holds.
     assert greeting(port).startswith(b"220 ")
     assert listening_inodes(port) == sockets
-    wait_until(lambda: product.pids("worker") not in ([], [worker]), "another worker")
+    wait_until(lambda: set(product.pids("worker")) - before, "another worker")
 
 
 def test_a_killed_runner_is_replaced(product: Product) -> None:
     product.start()
-    (runner,) = wait_for_processes(product, "runner", 1)
+    runner = one_of(product, "runner")
     kill(runner)
     wait_until(lambda: product.pids("runner") not in ([], [runner]), "another runner")
 
 
 def test_a_process_that_ended_is_taken_out_of_the_table(product: Product) -> None:
     product.start()
-    (worker,) = wait_for_processes(product, "worker", 1)
+    worker = one_of(product, "worker")
     kill(worker)
     gone = "SELECT count(*) FROM generation_process WHERE pid=%s"
     wait_until(lambda: product.database.value(gone, worker) == 0, "the killed worker is forgotten")
@@ -52,7 +54,7 @@ def test_a_process_that_ended_is_taken_out_of_the_table(product: Product) -> Non
 def test_a_killed_supervisor_leaves_no_orphan_and_no_port_behind(product: Product) -> None:
     process = product.start()
     everybody = all_of(product)
-    assert len(everybody) == 3
+    assert len(everybody) >= 3
     kill(process.pid)
     process.wait()
     wait_until(lambda: not any(alive(pid) for pid in everybody), "all processes are gone")
@@ -60,8 +62,12 @@ def test_a_killed_supervisor_leaves_no_orphan_and_no_port_behind(product: Produc
 
 
 def test_a_new_daemon_serves_at_once_after_the_supervisor_was_killed(product: Product) -> None:
-    kill(product.start().pid)
     product.start()
+    before = all_of(product)
+    kill(before[0])
+    product.start(ready=False)
+    wait_until(lambda: not any(alive(pid) for pid in before[1:]), "the old ones are gone")
+    wait_until(lambda: not refused(product.ports["mx"]), "the new one serves", 10)
     assert greeting(product.ports["mx"]).startswith(b"220 ")
 
 
@@ -114,7 +120,7 @@ def test_ctrl_c_in_the_whole_group_of_processes_is_one_orderly_end(product: Prod
 def test_a_processes_name_says_what_it_is(product: Product) -> None:
     product.start()
     names = {status(pid)["Name"] for pid in all_of(product)}
-    assert names == {"smtpd", "smtpd-worker-0", "smtpd-runner"}
+    assert names >= {"smtpd", "smtpd-worker-0", "smtpd-runner"}
 
 
 def test_several_workers_share_every_port(product: Product) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import cast
-from tests.daemon.processes import greeting, kill, listening_inodes, wait_for_processes
+from tests.daemon.processes import greeting, kill, listening_inodes, one_of
 from tests.ground.daemon import LISTENERS, Product, wait_until
 
 ACTIVATOR = "systemd-socket-activate"
@@ -27,7 +27,7 @@ def test_passed_sockets_are_used_by_their_names_instead_of_binding(product: Prod
     assert greeting(product.ports["mx"]).startswith(b"220 ")
     assert {name: listening_inodes(product.ports[name]) for name in LISTENERS} == passed
     assert "another program" not in product.log_text()
-    kill(wait_for_processes(product, "worker", 1)[0])
+    kill(one_of(product, "worker"))
     with product.client("submissions", cast.BECKY) as client:
         assert client.noop()[0] == 250
 
