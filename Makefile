@@ -67,8 +67,9 @@ lock:
 bench: dev
 	@exec $(RUN) -m bench
 
-demo: dev
-	@exec $(RUN) -m tests.demo
+demo: setup
+	@home=$$(mktemp -d) && chmod 711 "$$home" && trap 'rm -rf "$$home"' EXIT INT TERM; \
+	  export MAILADMIN_HOME="$$home"; unset DATABASE_URL; $(RUN) manage.py demo && $(RUN) manage.py up
 
 clean:
 	rm -rf .venv .venv313 .stamps .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results

@@ -152,11 +152,12 @@ class Product:
         self.start("up", "--http-port", str(http), "--https-port", str(https), *arguments)
         self.ports |= {"http": http, "https": https}
         panel = Panel(f"http://localhost:{http}/", language)
-        wait_until(lambda: self._connects(http), "the panel serves", START_TIMEOUT)
+        wait_until(lambda: self.connects(http), "the panel serves", START_TIMEOUT)
         return panel
 
     @staticmethod
-    def _connects(port: int) -> bool:
+    def connects(port: int) -> bool:
+        """Say whether somebody listens on `port` of loopback."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
             return True
         return False
