@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Final, TypeVar
 
 from django.conf import settings
@@ -35,6 +36,7 @@ from smtpd.delivery.places import Wanted
 from smtpd.storage.errors import DATABASE_ERRORS, unavailable
 
 READERS: Final = 4  # threads that read bodies
+LAST_CALLS: Final = 5.0  # seconds for what the threads are at when the end comes
 R = TypeVar("R")
 
 
@@ -154,8 +156,9 @@ class Queue:
     def close(self) -> None:
         """Let go of the database, when the threads have done what they are at."""
         for threads, number in ((self._changes, 1), (self._bodies, READERS)):
+            together = Barrier(number)  # so that each thread gets one of the calls
             for _ in range(number):
-                threads.submit(connections.close_all)
+                threads.submit(_let_go, together)
             threads.shutdown(wait=False)
 
     async def _change(self, call: Callable[[], R]) -> R:
@@ -179,6 +182,13 @@ def _lives(pid: str) -> bool:
     except (ValueError, OSError):
         return False
     return True
+
+
+def _let_go(together: Barrier) -> None:
+    """Close the connections of one of the threads that meet at the barrier."""
+    with suppress(BrokenBarrierError):
+        together.wait(LAST_CALLS)
+    connections.close_all()
 
 
 def _guarded(call: Callable[[], R]) -> R:

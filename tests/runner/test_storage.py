@@ -30,8 +30,15 @@ T = TypeVar("T")
 
 
 def _in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine while the test's own thread, and its connection, stay free for blocking calls in it."""
-    return asyncio.run(main())
+    """Run a coroutine; the thread of its blocking calls has a connection of its own, which is closed in the end."""
+
+    async def closing() -> T:
+        try:
+            return await main()
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    return asyncio.run(closing())
 
 
 async def _rings(of: Bell, seconds: float = 2.0) -> bool:
