@@ -1,7 +1,8 @@
 """Keeps a process up to date: hears a new generation, reads the policy, has it adopted, and says so in the database.
 
-The loop never waits for the database: reading and writing happen in one thread of the watcher's own. While the
-database is down, the last policy stays in force and every step is tried again.
+The loop never waits for the database: the watcher reads in one thread and writes in another, so that a heartbeat that
+waits for SQLite's one write lock holds up no change of policy. While the database is down, the last policy stays in
+force and every step is tried again.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Watcher:
         self.node = node
         self._first = first
         self._adopt = adopt
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="watcher")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="watcher-reads")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="watcher-writes")
         self._ear = generations.ear()
         self._started_at = datetime.now(UTC)
         self._beat_now = asyncio.Event()
@@ -62,8 +64,11 @@ class Watcher:
         self.in_force = 0
 
     async def in_thread(self, call: Callable[[], R]) -> R:
-        """Run a blocking `call` in the watcher's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        """Run a blocking `call` in the thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, call)
+
+    async def _in_writing_thread(self, call: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._writing, call)
 
     async def follow(self, waiting: Callable[[str], None]) -> None:
         """Adopt every new generation until cancelled; call `waiting` with the reason while there is none at all."""
@@ -104,7 +109,7 @@ class Watcher:
         """Have what must be in the database put there, when it is time and ours to do."""
         loop = asyncio.get_running_loop()
         if self._first and loop.time() >= self._care_at:
-            await self.in_thread(partial(policy.prepare, datetime.now(UTC)))
+            await self._in_writing_thread(partial(policy.prepare, datetime.now(UTC)))
             self._care_at = loop.time() + CARE_EVERY
 
     def beat_soon(self) -> None:
@@ -116,7 +121,7 @@ class Watcher:
         while True:
             if self.in_force:
                 try:
-                    await self.in_thread(self._write_beat)
+                    await self._in_writing_thread(self._write_beat)
                     await self._care()
                 except UnavailableError as error:
                     self.problems["database"] = str(error)
@@ -130,7 +135,7 @@ class Watcher:
             self._beat_now.clear()
 
     def _write_beat(self) -> None:
-        """Write this process's row, and the supervisor's if that is ours to do (in the thread)."""
+        """Write this process's row, and the supervisor's if that is ours to do (in the writing thread)."""
         now = datetime.now(UTC)
         policy.beat(
             node=self.node,
@@ -159,8 +164,10 @@ class Watcher:
         await self._ear.close()
         try:
             async with asyncio.timeout(HEARTBEAT):
-                await self.in_thread(partial(policy.forget, self.node, [os.getpid()], datetime.now(UTC)))
+                await self._in_writing_thread(partial(policy.forget, self.node, [os.getpid()], datetime.now(UTC)))
+                await self._in_writing_thread(policy.close)
                 await self.in_thread(policy.close)
         except (UnavailableError, TimeoutError):
             log.info("the database did not hear that this process ends")
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for thread in (self._reading, self._writing):
+            thread.shutdown(wait=False, cancel_futures=True)

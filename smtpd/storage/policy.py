@@ -1,6 +1,6 @@
-"""The policy and the table of processes, as the frame of a process needs them: blocking calls, made in one thread.
+"""The policy and the table of processes, as the frame of a process needs them: blocking calls for the watcher's threads.
 
-The thread keeps its connection between calls. Every error of the database is an `UnavailableError`, after which the
+A thread keeps its connection between calls. Every error of the database is an `UnavailableError`, after which the
 next call starts with a new connection.
 """
 
