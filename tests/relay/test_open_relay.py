@@ -112,7 +112,7 @@ INSTEAD: Final[dict[str, Callable[[Wire], None]]] = {
     "giving up": _give_up,
 }
 # What takes a password check costs a quarter of a second each time.
-SLOW: Final = frozenset({"a wrong password", "an unknown user", "a suspended account"})
+SLOW: Final = ("a wrong password", "an unknown user", "a suspended account")
 QUICK: Final = ("nothing", "a claim", "MAIL AUTH=", "empty words", "giving up")
 ENTRIES: Final = (
     *(
