@@ -1,4 +1,4 @@
-"""The policy and the table of processes, as the frame of a process needs them: blocking calls for the watcher's threads.
+"""The policy and the table of processes, as the frame of a process needs them: blocking calls for its threads.
 
 A thread keeps its connection between calls. Every error of the database is an `UnavailableError`, after which the
 next call starts with a new connection.

@@ -55,11 +55,16 @@ class Command(AdminCommand):
             default=os.environ.get(HTTPS_PORT, "8443"),
             help=f"port of the panel for the network (default: {HTTPS_PORT}, else 8443)",
         )
+        parser.add_argument("--prepare", action="store_true", help="bring the database up to date, and start nothing")
         parser.add_argument("--workers", type=int, help="see manage.py smtpd --help")
         parser.add_argument("--user", help="see manage.py smtpd --help")
 
     def run(self, options: dict[str, Any]) -> None:
         """Prepare, tell where the panel is, and keep everything running."""
+        if options["prepare"]:
+            install.migrate()
+            services.initialise(now())
+            return
         http, https = options["http_port"], options["https_port"]
         try:
             plain = bound(LOCAL, http, "--http-port")
