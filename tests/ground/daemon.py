@@ -11,6 +11,7 @@ through the fixture ``product``, which costs a copy of the files or of the datab
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -45,6 +46,7 @@ def scratch_folder() -> Path:
     """Return a new folder that the unprivileged daemon can pass through (pytest's own ones are closed to others)."""
     folder = Path(tempfile.mkdtemp(prefix="mailadmin-home-"))
     folder.chmod(0o711)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # for a test that is cut off
     return folder
 
 
@@ -84,7 +86,7 @@ class Product:
     # --- commands ---
 
     def command(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
-        """Run ``manage.py`` with `arguments` and return what it printed.
+        """Run ``manage.py`` with `arguments` and return what it printed, errors only where one is expected.
 
         Raises:
             CommandFailedError: it ended with another status than `status`.
@@ -101,7 +103,7 @@ class Product:
         )
         if result.returncode != status:
             raise CommandFailedError(f"manage.py {' '.join(arguments)}: {result.returncode}\n{result.stderr}")
-        return result.stdout if status == 0 else result.stderr
+        return result.stdout if status == 0 else result.stdout + result.stderr
 
     def ask(self, *arguments: str) -> Any:
         """Run ``manage.py`` with `arguments` and ``--json`` and return the answer."""
@@ -165,7 +167,8 @@ class Product:
     def _serves(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.log_text()}")
-        return all(self._greets(self.ports[name]) for name in ("mx", "submission")) and bool(self.pids("runner"))
+        greets = all(self._greets(self.ports[name]) for name in ("mx", "submission"))
+        return greets and all(self.pids(role) for role in ("supervisor", "worker", "runner"))
 
     @staticmethod
     def _greets(port: int) -> bool:

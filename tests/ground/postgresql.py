@@ -53,17 +53,59 @@ def _binaries(folder: Path) -> tuple[Path, dict[str, Any]]:
     return folder / PACKAGE / INSTALLATION / "bin", {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
 
-def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from error
-            time.sleep(0.05)
-        else:
+class Cluster:
+    """A cluster in a folder of its own; it can be stopped and started again, which `cluster` does not need."""
+
+    def __init__(self, folder: Path, *, synced: bool = False, before: Sequence[str] = ()) -> None:
+        """Prepare it in `folder`; see `cluster` for the rest."""
+        self.port = free_port()
+        self.url = f"postgresql://mailadmin@127.0.0.1:{self.port}/postgres"
+        self._folder = folder
+        self._programs, self._account = _binaries(folder)
+        self._options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder}
+        self._options |= {"fsync": "on" if synced else "off", "max_connections": 200}
+        self._before = before
+        self._server: subprocess.Popen[bytes] | None = None
+        initialise = f"--pgdata={folder / 'data'} --username=mailadmin --encoding=UTF8 --locale=C.UTF-8 --auth=trust"
+        subprocess.run(
+            [self._programs / "initdb", *initialise.split(), "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+            **self._account,
+        )
+
+    def start(self) -> None:
+        """Start it, unless it runs, and return when it answers."""
+        if self._server is not None:
             return
+        arguments = [argument for key, value in self._options.items() for argument in ("-c", f"{key}={value}")]
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._server = subprocess.Popen(
+                [*self._before, self._programs / "postgres", "-D", self._folder / "data", *arguments],
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                **self._account,
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                if self._server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Cut off whoever is connected, and end it."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)  # its fast shutdown
+            self._server.wait(30)
+            self._server = None
 
 
 @contextmanager
@@ -75,35 +117,12 @@ def cluster(*, synced: bool = False, before: Sequence[str] = ()) -> Iterator[str
         before: a program that starts it, with arguments (strace).
     """
     with tempfile.TemporaryDirectory(prefix="mailadmin-pg-") as name:
-        folder = Path(name)
-        programs, account = _binaries(folder)
-        data, log, port = folder / "data", folder / "log", free_port()
-        initialise = f"--pgdata={data} --username=mailadmin --encoding=UTF8 --locale=C.UTF-8 --auth=trust --no-sync"
-        subprocess.run(
-            [programs / "initdb", *initialise.split()],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            **account,
-        )
-        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder}
-        options |= {"fsync": "on" if synced else "off", "max_connections": 200}
-        arguments = [argument for key, value in options.items() for argument in ("-c", f"{key}={value}")]
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [*before, programs / "postgres", "-D", data, *arguments],
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                **account,
-            )
-        url = f"postgresql://mailadmin@127.0.0.1:{port}/postgres"
+        made = Cluster(Path(name), synced=synced, before=before)
+        made.start()
         try:
-            _wait_until_ready(url, server, log)
-            yield url
+            yield made.url
         finally:
-            server.send_signal(signal.SIGINT)  # its fast shutdown
-            server.wait(30)
+            made.stop()
 
 
 def with_database(url: str, name: str) -> str:

@@ -50,7 +50,12 @@ class Command(BaseCommand):
         preload.everything()
         connections.close_all()
         raise_file_limit()
-        problems = give_up_rights(user, home)
+        try:
+            problems = give_up_rights(user, home)
+        except OSError as error:
+            raise CommandError(
+                f"The state folder {home} cannot be made the daemon's own ({error.strerror}). Make it writable."
+            ) from error
         supervisor = Supervisor(workers, child, problems)
         raise SystemExit(supervisor.run())
 
