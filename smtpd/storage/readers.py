@@ -132,14 +132,20 @@ class PostgresReader:
     async def _one(self, statement: bytes, parameters: tuple[object, ...]) -> Any:
         try:
             async with asyncio.timeout(self.TIME):
-                return await self._ask(statement, parameters)
+                try:
+                    return await self._ask(statement, parameters)
+                except psycopg.OperationalError:
+                    # The connection may be from before the database went away and came back; a new one tells.
+                    return await self._ask(statement, parameters, anew=True)
         except (psycopg.Error, OSError) as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
-    async def _ask(self, statement: bytes, parameters: tuple[object, ...]) -> Any:
+    async def _ask(self, statement: bytes, parameters: tuple[object, ...], *, anew: bool = False) -> Any:
         connection = await self._free.get()
         kept: psycopg.AsyncConnection[Any] | None = None
         try:
+            if connection is not None and anew:
+                await connection.close()
             if connection is None or connection.closed:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
             cursor = await connection.execute(statement, parameters, prepare=True)
