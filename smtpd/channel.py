@@ -13,7 +13,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 # Octets of one packet: a few hundred listeners with their names fit.
@@ -72,13 +72,12 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Supervisor to one child, which writes it down: how the supervisor is, and who has ended."""
+    """Supervisor to one child, which writes it down: how the supervisor is."""
 
     pid: int
     started_at: str
     generation: int
     problems: list[str]
-    gone: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

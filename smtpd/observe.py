@@ -27,14 +27,16 @@ class _Lines(logging.StreamHandler[TextIO]):
 
 
 def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape line breaks and other control characters in every text; structlog escapes them only in some."""
+    """Escape control characters in every text; structlog's renderer does so for line feeds alone."""
     return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _escaped(text: str) -> str:
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def configure(role: str) -> None:

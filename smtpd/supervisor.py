@@ -72,7 +72,6 @@ class Supervisor:
         self._signals_in, self._signals_out = os.pipe()
         self._started_at = datetime.now(UTC).isoformat()
         self._generation = 0
-        self._gone: list[int] = []
         self._ready = False
         self._stopping = False
         self._deadline = 0.0
@@ -218,7 +217,6 @@ class Supervisor:
             self._listen_to(child)
         if child.channel is not None:
             self._selector.unregister(child.channel)
-        self._gone.append(child.pid)
         pid = child.pid
         pause = child.died(time.monotonic())
         if self._stopping:
@@ -299,8 +297,7 @@ class Supervisor:
         for child in self._children:
             if child.channel is not None and child.generation:
                 problems = [*self._problems, *self._ports.problems.values()]
-                child.tell(Status(os.getpid(), self._started_at, self._generation, problems, self._gone))
-                self._gone = []
+                child.tell(Status(os.getpid(), self._started_at, self._generation, problems))
                 return
 
     def _announce(self) -> None:

@@ -157,14 +157,14 @@ class Watcher:
                 problems=status.problems,
                 now=now,
             )
-            policy.forget(self.node, status.gone, now)
+            policy.forget_ended(self.node, now)
 
     async def close(self) -> None:
         """Take the process out of the table, if the database is there, and let go of the connections."""
         await self._ear.close()
         try:
             async with asyncio.timeout(HEARTBEAT):
-                await self._in_writing_thread(partial(policy.forget, self.node, [os.getpid()], datetime.now(UTC)))
+                await self._in_writing_thread(partial(policy.forget, self.node, os.getpid()))
                 await self._in_writing_thread(policy.close)
                 await self.in_thread(policy.close)
         except (UnavailableError, TimeoutError):

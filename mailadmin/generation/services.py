@@ -88,6 +88,11 @@ def forget(*, node: str, pid: int) -> None:
     Process.objects.filter(node=node, pid=pid).delete()
 
 
+def pids(node: str) -> list[int]:
+    """Return the processes of `node` that are in the table."""
+    return list(Process.objects.filter(node=node).values_list("pid", flat=True))
+
+
 def forget_silent(now: datetime) -> int:
     """Take out the processes that ended without saying so; return how many."""
     with transaction.atomic():

@@ -40,9 +40,7 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # a heartbeat file, unlinked at once
 if _user:
     user = _user
-    # Without it gunicorn would keep the groups of root.
     group = pwd.getpwnam(_user).pw_gid
-    initgroups = True
 if _tls:
     # gunicorn speaks TLS when this is set; the file is never read, because `ssl_context` below makes the context.
     certfile = __file__
@@ -56,7 +54,11 @@ def ssl_context(_config: Any, _default: Callable[[], ssl.SSLContext]) -> ssl.SSL
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Keep what one slow or broken client does out of the log."""
+    """Leave root's groups, and keep what one slow or broken client does out of the log."""
     from mailadmin.panel.serving import without_slow_clients
 
+    if _user:
+        # gunicorn changes the user afterwards; left to itself it keeps either root's group or root's further groups.
+        os.setgroups(os.getgrouplist(_user, group))
+        os.setgid(group)
     logging.getLogger("gunicorn.error").addFilter(without_slow_clients)

@@ -7,9 +7,10 @@ next call starts with a new connection.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -78,10 +79,17 @@ def beat(
 
 
 @_guarded
-def forget(node: str, pids: Iterable[int], now: datetime) -> None:
-    """Take processes out of the table that have ended, and those that fell silent."""
-    for pid in pids:
-        generation.forget(node=node, pid=pid)
+def forget(node: str, pid: int) -> None:
+    """Take a process out of the table that ends."""
+    generation.forget(node=node, pid=pid)
+
+
+@_guarded
+def forget_ended(node: str, now: datetime) -> None:
+    """Take out the processes of this node that were killed, and those of other nodes that fell silent long ago."""
+    for pid in generation.pids(node):
+        if not Path(f"/proc/{pid}").exists():
+            generation.forget(node=node, pid=pid)
     generation.forget_silent(now)
 
 

@@ -51,6 +51,16 @@ def test_a_process_that_ended_is_taken_out_of_the_table(product: Product) -> Non
     wait_until(lambda: product.database.value(gone, worker) == 0, "the killed worker is forgotten")
 
 
+def test_processes_of_an_earlier_daemon_that_was_killed_are_taken_out_of_the_table(product: Product) -> None:
+    product.start()
+    one_of(product, "worker")
+    earlier = all_of(product)
+    product.kill()
+    product.start()
+    rows = "SELECT pid FROM generation_process"
+    wait_until(lambda: not {row["pid"] for row in product.database.rows(rows)} & set(earlier), "they are forgotten", 5)
+
+
 def test_a_killed_supervisor_leaves_no_orphan_and_no_port_behind(product: Product) -> None:
     process = product.start()
     everybody = all_of(product)

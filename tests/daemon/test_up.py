@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import pwd
 import re
 import signal
 import socket
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.processes import alive, children, kill, refused
+from tests.daemon.processes import alive, children, kill, refused, status
 from tests.daemon.test_certificate import ROTATE, served
 from tests.ground.daemon import Product, wait_until
 from tests.ground.ports import free_port
@@ -167,6 +169,21 @@ def test_clients_that_stall_do_not_keep_others_out(household: Household) -> None
         for sock in stalled:
             sock.close()
     assert "Traceback" not in household.product.log_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
+def test_the_panel_becomes_the_daemons_user_where_that_user_can_read_the_program(household: Household) -> None:
+    nobody = pwd.getpwnam("nobody")
+    process = household.up("--user", "nobody")
+    serving = [pid for program in children(process.pid)[:2] for pid in children(program)]
+    users = {status(pid)["Uid"].split()[1] for pid in serving}
+    groups = {status(pid)["Gid"].split()[1] for pid in serving}
+    if "The panel runs as root" in household.product.log_text():
+        assert users == {"0"}
+    else:
+        assert (users, groups) == ({str(nobody.pw_uid)}, {str(nobody.pw_gid)})
+    # Whoever the panel is, it can write what the daemon's user owns.
+    assert household.status(tls=True) == 302
 
 
 def test_no_control_socket_is_opened(household: Household) -> None:
