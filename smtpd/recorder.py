@@ -22,6 +22,7 @@ from smtpd.storage.errors import UnavailableError
 from smtpd.storage.queue import Queue, rules
 
 AT_ONCE: Final = 200  # results in a transaction
+GATHER: Final = 0.005  # seconds in which deliveries that end together share a transaction
 RETRY: Final = 0.5  # seconds until the database is tried again
 PROBLEM: Final = "queue"
 
@@ -65,6 +66,7 @@ class Recorder:
     async def _run(self) -> None:
         while True:
             await self._some.wait()
+            await asyncio.sleep(GATHER)
             batch = self._results[:AT_ONCE]
             try:
                 await self._record(batch)

@@ -9,7 +9,7 @@ out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -86,19 +86,19 @@ class Runner:
 
     async def finish(self, seconds: float) -> None:
         """Give back what is not begun, let what is under way end within `seconds`, record it, and close everything."""
-        unfinished = self._places.give_up()
+        self._places.give_up()
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=seconds)
         if self._deliveries:
-            unfinished += self._deliveries.values()
             for task in self._deliveries:
                 task.cancel()
             await asyncio.wait(self._deliveries)
         await self._recorder.finish(LAST_RECORDS)
-        # A lease that is not given back runs out, or falls to this node's next runner.
+        # What is not done, and what a claim brings that was under way when the end came. A lease that is not given back
+        # runs out, or falls to this node's next runner.
         with suppress(UnavailableError, TimeoutError):
             async with asyncio.timeout(LAST_RETURNS):
-                await self._queue.let_go([recipient.id for job in unfinished for recipient in job.recipients])
+                await self._queue.let_go_of_everything()
         await self._agents.close()
         await self._bell.close()
         self._queue.close()
@@ -162,13 +162,14 @@ class Runner:
         """Claim what there is room for and begin with it; return how many seconds may pass until the next look."""
         snapshot = self._runtime.snapshot
         if snapshot.queue_paused:
+            await self._give_back(self._places.give_up())
             return PAUSED_WAIT
         self._begin()
         now = self._now()
         claimed = await self._queue.claim(now, self._places.wanted(snapshot, self._runtime.node))
         self._runtime.problems.pop(PROBLEM, None)
         for message in claimed.messages:
-            self._take(message)
+            self._take(message, claimed.bodies.get(message.id))
         self._begin()
         if claimed.next_due is None:
             return LONGEST_WAIT
@@ -176,12 +177,12 @@ class Runner:
         least = GATHER if claimed.messages else BUSY_WAIT
         return min(max((claimed.next_due - now).total_seconds(), least), LONGEST_WAIT)
 
-    def _take(self, message: ClaimedMessage) -> None:
+    def _take(self, message: ClaimedMessage, octets: bytes | None) -> None:
         """Divide a message that was claimed into deliveries."""
         # A lease of ours that ran out unnoticed (the machine slept) brings back what is still being worked on.
         fresh = tuple(recipient for recipient in message.recipients if recipient.id not in self._ours)
         self._ours.update(recipient.id for recipient in fresh)
-        jobs, lost = divide(self._runtime.snapshot, message, fresh)
+        jobs, lost = divide(self._runtime.snapshot, message, fresh, octets)
         for job in jobs:
             self._places.add(job)
         if lost:
@@ -194,9 +195,15 @@ class Runner:
             self._deliveries[task] = job
             task.add_done_callback(self._ended)
 
+    async def _give_back(self, jobs: Sequence[Job]) -> None:
+        """Let others, or a later time, have what was claimed and not tried."""
+        recipients = [recipient.id for job in jobs for recipient in job.recipients]
+        await self._queue.let_go(recipients)
+        self._ours.difference_update(recipients)
+
     async def _deliver(self, job: Job) -> None:
         """Have `job` delivered and hand its verdicts to the recorder."""
-        body = partial(self._queue.read, job.message.id)
+        body = partial(self._queue.read, job.message.id) if job.octets is None else partial(_at_hand, job.octets)
         verdicts: Mapping[int, Verdict] = {}
         words = "The delivery agent gave no verdict."
         try:
@@ -212,10 +219,10 @@ class Runner:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Free the place of a delivery, and let others have it."""
-        was_limited = self._places.is_limited
-        self._places.end(self._deliveries.pop(task))
-        if was_limited:
+        if self._places.end(self._deliveries.pop(task)):
             self._wake.set()
+        if not self._runtime.snapshot.queue_paused:
+            self._begin()
 
     def _tell(self, message: ClaimedMessage, verdicts: Mapping[int, Verdict]) -> None:
         """Log verdicts and hand them to the recorder."""
@@ -237,3 +244,8 @@ class Runner:
         self._ours.difference_update(result.recipient for result in results)
         if any(result.verdict.outcome == "deferred" for result in results):
             self._wake.set()
+
+
+async def _at_hand(octets: bytes) -> AsyncIterator[bytes]:
+    """Yield a body that came along with the claim."""
+    yield octets

@@ -12,7 +12,7 @@ A small body is one row beside its message and is written by `mailadmin.queue.se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -93,6 +93,14 @@ def read(message_id: int) -> Iterator[bytes]:
         if data is None:
             raise BodyMissing(f"chunk {sequence} of message {message_id} is gone")
         yield bytes(data)
+
+
+def read_small(messages: Collection[int]) -> dict[int, bytes]:
+    """Return the bodies of `messages` that are small ones, by message, in one query."""
+    if not messages:
+        return {}
+    rows = MessageBody.objects.filter(pk__in=messages).values_list("pk", "data")
+    return {message: bytes(data) for message, data in rows}
 
 
 def drop(*messages: int) -> None:

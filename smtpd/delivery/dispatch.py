@@ -58,11 +58,12 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One delivery: a message, some of its recipients, and their lane."""
+    """One delivery: a message, some of its recipients, and their lane; `octets` is the body where it came along."""
 
     message: ClaimedMessage
     recipients: tuple[ClaimedRecipient, ...]
     lane: Lane
+    octets: bytes | None = None
 
 
 def lane(snapshot: Snapshot, domain: str) -> Lane | None:
@@ -77,7 +78,7 @@ def lane(snapshot: Snapshot, domain: str) -> Lane | None:
 
 
 def divide(
-    snapshot: Snapshot, message: ClaimedMessage, recipients: Iterable[ClaimedRecipient]
+    snapshot: Snapshot, message: ClaimedMessage, recipients: Iterable[ClaimedRecipient], octets: bytes | None = None
 ) -> tuple[list[Job], list[ClaimedRecipient]]:
     """Divide `recipients` of a message into deliveries; return those, and the recipients for which there is no way."""
     lanes: dict[Lane | None, list[ClaimedRecipient]] = {}
@@ -85,7 +86,7 @@ def divide(
         lanes.setdefault(lane(snapshot, recipient.domain), []).append(recipient)
     lost = lanes.pop(None, [])
     jobs = [
-        Job(message, tuple(group[start : start + BATCH]), way)
+        Job(message, tuple(group[start : start + BATCH]), way, octets)
         for way, group in lanes.items()
         if way is not None
         for start in range(0, len(group), BATCH)

@@ -1,8 +1,9 @@
 """Which deliveries may begin, and what to claim next: counting, without a loop, a database or a clock.
 
 Mail for the mailboxes here and mail for elsewhere have places of their own, so a slow Internet does not delay the
-household. Within them each lane has its width; a job whose lane or places are full waits here, under our lease. So that
-few wait, the next claim passes over the domains whose lanes are full.
+household. Within them each lane has its width. A few jobs more than there are places wait here, under our lease, so
+that one which ends is followed at once and claims come in batches; beyond that the next claim passes over the domains
+whose lanes are full.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from smtpd.delivery.dispatch import Job, Lane
 
 LOCAL: Final = 8  # deliveries at once into mailboxes here
 REMOTE: Final = 20  # and elsewhere
+AHEAD: Final = 2  # jobs at hand for each place, the one in it included
+AT_ONCE: Final = 10  # recipients in a claim, so that one lane does not take far more than it should have at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,7 @@ class Places:
         self._taken: Counter[bool] = Counter()
         self._running: Counter[Lane] = Counter()
         self._waiting: list[Job] = []
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a place that becomes free lets something begin or be claimed that had to wait."""
-        return bool(self._waiting) or any(not self._free(local) for local in (True, False)) or bool(self._full())
+        self._passed_over = False
 
     def add(self, job: Job) -> None:
         """Let `job` wait for its place."""
@@ -55,8 +54,9 @@ class Places:
         """Give places to the jobs that may begin, in the order they came, and return them."""
         begun, left = [], []
         for job in self._waiting:
-            if self._free(job.lane.is_local) and self._running[job.lane] < job.lane.width:
-                self._taken[job.lane.is_local] += 1
+            local = job.lane.is_local
+            if self._taken[local] < self._size[local] and self._running[job.lane] < job.lane.width:
+                self._taken[local] += 1
                 self._running[job.lane] += 1
                 begun.append(job)
             else:
@@ -64,12 +64,13 @@ class Places:
         self._waiting = left
         return begun
 
-    def end(self, job: Job) -> None:
-        """Take the place of `job` back."""
+    def end(self, job: Job) -> bool:
+        """Take the place of `job` back; say whether to claim what the last claim passed over."""
         self._taken[job.lane.is_local] -= 1
         self._running[job.lane] -= 1
         if not self._running[job.lane]:
             del self._running[job.lane]
+        return self._passed_over and self._load()[job.lane] <= job.lane.width
 
     def give_up(self) -> list[Job]:
         """Return the jobs that wait, and forget them."""
@@ -77,8 +78,10 @@ class Places:
         return waiting
 
     def wanted(self, snapshot: Snapshot, node: str) -> list[Wanted]:
-        """Return the claims to make by the policy `snapshot` on `node`: one for each kind of place that is free."""
-        full = self._full()
+        """Return the claims to make by `snapshot` on `node`: one for each kind of place where there is room."""
+        full = {lane for lane, count in self._load().items() if count >= lane.width * AHEAD}
+        local, remote = self._room(local=True), self._room(local=False)
+        self._passed_over = bool(full) or local <= 0 or remote <= 0
         claims = []
         here = tuple(
             domain.name
@@ -86,21 +89,22 @@ class Places:
             # Mailboxes pinned to another node are that node's business.
             if domain.node in {"", node} and _local_lane(domain.delivery, domain.lmtp_target) not in full
         )
-        if here and (free := self._free(True)):
-            claims.append(Wanted(free, only=here))
-        if free := self._free(False):
+        if here and local > 0:
+            claims.append(Wanted(local, only=here))
+        if remote > 0:
             busy = {lane.smarthosts for lane in full if lane.kind == "smarthost"}
             without = (*snapshot.domains, *_busy_domains(snapshot, full, busy))
-            claims.append(Wanted(free, _other_domains(snapshot, busy), without))
+            claims.append(Wanted(remote, _other_domains(snapshot, busy), without))
         return claims
 
-    def _free(self, local: bool) -> int:
-        return self._size[local] - self._taken[local]
+    def _load(self) -> Counter[Lane]:
+        """Return how many jobs each lane has at hand."""
+        return self._running + Counter(job.lane for job in self._waiting)
 
-    def _full(self) -> set[Lane]:
-        """Return the lanes that can take no more."""
-        load = self._running + Counter(job.lane for job in self._waiting)
-        return {lane for lane, count in load.items() if count >= lane.width}
+    def _room(self, *, local: bool) -> int:
+        """Return how many recipients to claim for one kind of place."""
+        at_hand = self._taken[local] + sum(job.lane.is_local == local for job in self._waiting)
+        return min(self._size[local] * AHEAD - at_hand, AT_ONCE)
 
 
 def _local_lane(delivery: str, target: str) -> Lane:

@@ -36,15 +36,24 @@ from smtpd.delivery.places import Wanted
 from smtpd.storage.errors import DATABASE_ERRORS, unavailable
 
 READERS: Final = 4  # threads that read bodies
+# Bodies of at most this many octets come along with the claim; nearly all mail is that small.
+ALONG: Final = 64 * 1024
 LAST_CALLS: Final = 5.0  # seconds for what the threads are at when the end comes
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What claims brought, and when the next recipient that they could have is due; None when none waits."""
+    """What claims brought.
+
+    Args:
+        messages: with their recipients.
+        bodies: those of small messages, by the message's id.
+        next_due: when the next recipient that these claims could have is due; None when none waits.
+    """
 
     messages: list[ClaimedMessage]
+    bodies: dict[int, bytes]
     next_due: datetime | None
 
 
@@ -96,7 +105,8 @@ class Queue:
             at = services.next_due(scope) if had_all else now
             if at is not None:
                 due.append(at)
-        return Claimed(messages, min(due, default=None))
+        small = [message.id for message in messages if message.size <= ALONG]
+        return Claimed(messages, bodies.read_small(small), min(due, default=None))
 
     async def renew(self, recipients: Collection[int], now: datetime) -> int:
         """Prolong the leases on `recipients`; return how many are still ours."""
@@ -110,7 +120,12 @@ class Queue:
 
     async def let_go(self, recipients: Collection[int]) -> None:
         """Give back what was claimed and not tried."""
-        await self._change(partial(services.let_go, owner=self.owner, recipients=recipients))
+        if recipients:
+            await self._change(partial(services.let_go, owner=self.owner, recipients=recipients))
+
+    async def let_go_of_everything(self) -> None:
+        """Give back all that this runner holds, after the changes that are under way."""
+        await self._change(partial(services.let_go_all, [self.owner]))
 
     async def recover(self) -> int:
         """Free what runners of this node had claimed that are no more; return how many recipients."""
