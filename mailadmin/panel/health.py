@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailadmin.panel.facts import Facts
-from mailadmin.panel.problems import in_words
+from mailadmin.panel.problems import in_words, is_of_a_listener
 
 Level = Literal["bad", "wait", "info"]
 CERTIFICATE_DAYS: Final = 14  # before its end, a certificate begins to need somebody
@@ -81,10 +81,13 @@ def _problems(facts: Facts) -> Iterator[Finding]:
             if text in seen:
                 continue
             seen.add(text)
+            sentence = _("The mail server could not do something: %(problem)s")
+            if is_of_a_listener(text):
+                sentence = _("A listener cannot be opened: %(problem)s")
             yield Finding(
                 "process.problem",
                 "bad",
-                _("The mail server could not do something: %(problem)s") % {"problem": in_words(text)},
+                sentence % {"problem": in_words(text)},
                 _("Reported by the %(role)s on %(node)s.") % {"role": process.role, "node": process.node},
                 _("Check the listeners"),
                 reverse("settings:listeners"),

@@ -6,6 +6,7 @@ The daemon speaks English to its log and to `Process.problems`. Its sentences ab
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from django.utils.translation import gettext, gettext_noop
@@ -18,6 +19,14 @@ KNOWN: Final = (
     ),
     gettext_noop("this machine does not have this address."),
 )
+
+
+_ENDPOINT: Final = re.compile(r"\S+:\d+ \([-\w]+\): ")
+
+
+def is_of_a_listener(problem: str) -> bool:
+    """Whether the sentence is about an endpoint of a listener."""
+    return _ENDPOINT.match(problem) is not None
 
 
 def in_words(problem: str) -> str:

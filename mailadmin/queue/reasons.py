@@ -73,6 +73,8 @@ def _sentence(sentences: Mapping[str, str | Promise], recipient: Recipient, last
     """Return the sentence for the stage of the last try, or nothing when there is none."""
     if last is None or last.stage not in sentences:
         return ""
+    if last.stage == "resolve" and last.peer:  # a smarthost, and not the domain's own server
+        return _("%(peer)s could not be found.") % {"peer": visible(last.peer)}
     peer = visible(last.peer) or _("The other server")
     return str(sentences[last.stage]) % {"peer": peer, "domain": visible(recipient.domain)}
 

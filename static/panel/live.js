@@ -124,6 +124,8 @@
     pause(on) {
       this.paused = on;
       this.button.setAttribute("aria-pressed", String(on));
+      // What the page asks for again and again (panel.js) rests too.
+      for (const part of document.querySelectorAll("[data-live]")) part.toggleAttribute("data-paused", on);
       this.say(on ? "paused" : this.source ? "live" : "polling");
       this.flush();
     }

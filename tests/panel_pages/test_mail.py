@@ -126,6 +126,10 @@ def test_tries_that_came_to_the_same_are_one_step(panel: Client, administrator: 
             Verdict("deferred", "connect", 0, "4.4.1", "timed out", "mx.example.net:25"),
             "mx.example.net:25 could not be reached.",
         ),
+        (
+            Verdict("deferred", "resolve", 0, "4.4.3", "gone", "smtp.example:587"),
+            "smtp.example:587 could not be found.",
+        ),
         (Verdict("deferred", "resolve", 0, "4.4.3", "servfail"), "The mail server of example.net could not be found."),
         (
             Verdict("deferred", "auth", 535, "5.7.8", "no", "smtp.example"),
@@ -135,7 +139,7 @@ def test_tries_that_came_to_the_same_are_one_step(panel: Client, administrator: 
         (Verdict("failed", "rcpt", 550, "5.1.1", "unknown", "mx.example.net"), "refused this address for good"),
         (Verdict("failed", "route", 0, "5.4.4", "no way"), "The settings let no mail leave for example.net."),
     ],
-    ids=["connect", "resolve", "auth", "mailbox", "unknown", "route"],
+    ids=["connect", "smarthost", "resolve", "auth", "mailbox", "unknown", "route"],
 )
 def test_why_it_stands_where_it_stands_is_a_plain_sentence(
     panel: Client, administrator: Account, verdict: Verdict, sentence: str

@@ -79,7 +79,7 @@ def test_a_taken_port_is_told_in_the_readers_language(japanese: Client, daemon_l
         "0.0.0.0:1587 (submission): another program uses this port. Stop it, or give the listener another port."
     )
     page = _page(japanese)
-    assert "0.0.0.0:1587 (submission): 別のプログラムがこのポートを使っています。" in page
+    assert "待ち受けを開けません: 0.0.0.0:1587 (submission): 別のプログラムがこのポートを使っています。" in page
     assert 'href="/settings/listeners/"' in page
 
 
