@@ -9,15 +9,14 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
-from django.db import connection, connections
-from psycopg.conninfo import make_conninfo
+from django.db import connections
 
 from mailadmin.bodies import services as bodies
 from mailadmin.queue.envelopes import NewMessage, SignInEvent, new_id
 from smtpd.identity import AccountRow
 from smtpd.storage.errors import DATABASE_ERRORS, UnavailableError, unavailable
+from smtpd.storage.place import conninfo, sqlite_file
 from smtpd.storage.readers import PostgresReader, Reader, SqliteReader
 from smtpd.storage.writer import Writer
 
@@ -26,11 +25,8 @@ __all__ = ["Store", "UnavailableError"]
 
 def _reader() -> Reader:
     """Return the reader that fits the database of the settings."""
-    if connection.vendor == "sqlite":
-        return SqliteReader(Path(str(connection.settings_dict["NAME"])))
-    parameters = connection.get_connection_params()
-    names = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "options")
-    return PostgresReader(make_conninfo("", **{name: parameters[name] for name in names if parameters.get(name)}))
+    path = sqlite_file()
+    return SqliteReader(path) if path else PostgresReader(conninfo())
 
 
 class Store:

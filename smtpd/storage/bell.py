@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import psycopg
-from django.db import connection as django_connection
-from psycopg.conninfo import make_conninfo
 
 from mailadmin.queue.services import CHANNEL
 from smtpd.storage.errors import UnavailableError
+from smtpd.storage.place import conninfo, sqlite_file
 
 POLL: Final = 0.05  # seconds, SQLite
 FALLBACK: Final = 1.0  # seconds, PostgreSQL
@@ -117,8 +116,5 @@ class PostgresBell:
 
 def bell() -> Bell:
     """Return the bell that fits the database of the settings."""
-    if django_connection.vendor == "sqlite":
-        return SqliteBell(Path(str(django_connection.settings_dict["NAME"])))
-    parameters = django_connection.get_connection_params()
-    names = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "options")
-    return PostgresBell(make_conninfo("", **{name: parameters[name] for name in names if parameters.get(name)}))
+    path = sqlite_file()
+    return SqliteBell(path) if path else PostgresBell(conninfo())

@@ -15,12 +15,11 @@ from typing import Any, Final, Protocol
 
 import psycopg
 from django.db import DatabaseError
-from django.db import connection as django_connection
-from psycopg.conninfo import make_conninfo
 
 from mailadmin.generation.services import CHANNEL
 from mailadmin.server.faults import explain
 from smtpd.storage.errors import UnavailableError
+from smtpd.storage.place import conninfo, sqlite_file
 
 NUMBER: Final = "SELECT number FROM generation_generation WHERE id = 1"
 POLL: Final = 0.1  # seconds, SQLite
@@ -141,8 +140,5 @@ class PostgresEar:
 
 def ear() -> Ear:
     """Return the ear that fits the database of the settings."""
-    if django_connection.vendor == "sqlite":
-        return SqliteEar(Path(str(django_connection.settings_dict["NAME"])))
-    parameters = django_connection.get_connection_params()
-    names = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "options")
-    return PostgresEar(make_conninfo("", **{name: parameters[name] for name in names if parameters.get(name)}))
+    path = sqlite_file()
+    return SqliteEar(path) if path else PostgresEar(conninfo())
