@@ -16,6 +16,7 @@ from mailadmin.activity.sign_in_reasons import OK
 from mailadmin.certificates.models import Certificate
 from mailadmin.generation.models import Process
 from mailadmin.generation.services import SILENCE
+from mailadmin.queue.envelopes import first_id
 from mailadmin.queue.models import Attempt, Message, Recipient, State
 from mailadmin.server.models import Server
 
@@ -71,7 +72,7 @@ def read(now: datetime) -> Facts:
         Server.objects.filter(pk=1)
         .annotate(
             n_people=_count(Account.objects.filter(suspended_at=None)),
-            n_sent=_count(Message.objects.filter(accepted_at__gte=today, account__isnull=False)),
+            n_sent=_count(Message.objects.filter(pk__gte=first_id(today.timestamp()), account__isnull=False)),
             n_waiting=_count(waiting),
             n_held=_count(Recipient.objects.filter(state=State.HELD)),
             n_failed=_count(Recipient.objects.filter(finished_at__gte=today, state=State.FAILED)),
