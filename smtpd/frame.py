@@ -178,8 +178,9 @@ class Frame:
 
 def child(role: str, slot: int, channel: Channel) -> int:
     """Be the child `role` in `slot`, and return the exit code (called right after the fork)."""
-    # Ctrl-C reaches the whole group of processes; what to do about it is the supervisor's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a closed terminal reach the whole group of processes; what to do is the supervisor's decision.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     name = f"{role}-{slot}" if role == "worker" else role
     observe.configure(name)
     privileges.name_process(f"smtpd-{name}")

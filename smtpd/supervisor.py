@@ -39,6 +39,7 @@ from smtpd.channel import (
 )
 from smtpd.children import PING_EVERY, Child, spawn, verdict
 from smtpd.notify import Notifier, passed_sockets
+from smtpd.signals import SignalPipe
 from smtpd.sockets import Endpoint, Ports
 
 # Runs in a child, as role and slot, and returns its exit code.
@@ -69,7 +70,8 @@ class Supervisor:
         self._notifier = Notifier()
         self._ports = Ports(workers, passed_sockets())
         self._selector = selectors.DefaultSelector()
-        self._signals_in, self._signals_out = os.pipe()
+        self._signals = SignalPipe([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD])
+        self._selector.register(self._signals, selectors.EVENT_READ)
         self._started_at = datetime.now(UTC).isoformat()
         self._generation = 0
         self._ready = False
@@ -81,7 +83,6 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until all children have ended after TERM or INT; return the exit code."""
-        self._catch_signals()
         gc.collect()
         gc.freeze()
         log.info("starting", workers=len(self._children) - 1, pid=os.getpid())
@@ -126,21 +127,8 @@ class Supervisor:
 
     # --- signals: one method each ---
 
-    def _catch_signals(self) -> None:
-        for fd in (self._signals_in, self._signals_out):
-            os.set_blocking(fd, False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            # The handler itself does nothing: the number is written to the pipe, and read in the loop.
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._signals_out, warn_on_full_buffer=False)
-        self._selector.register(self._signals_in, selectors.EVENT_READ)
-
     def _take_signals(self) -> None:
-        try:
-            numbers = os.read(self._signals_in, 256)
-        except BlockingIOError:
-            return
-        for number in dict.fromkeys(numbers):
+        for number in self._signals.arrived():
             if number in {signal.SIGTERM, signal.SIGINT}:
                 self._on_term()
             elif number == signal.SIGHUP:
@@ -190,12 +178,8 @@ class Supervisor:
 
     def _live(self, child: Child, channel: Channel) -> int:
         """Become the child: let go of everything that is the supervisor's, and do the child's work."""
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        self._signals.let_go()
         self._selector.close()
-        os.close(self._signals_in)
-        os.close(self._signals_out)
         self._notifier.close()
         self._ports.close()
         for sibling in self._children:

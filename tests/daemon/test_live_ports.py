@@ -90,7 +90,7 @@ def test_a_taken_port_is_told_in_words_and_opened_as_soon_as_it_is_free(product:
 
 
 def test_a_second_daemon_on_the_same_ports_is_told_so_even_with_several_workers(product: Product) -> None:
-    product.start("smtpd", "--workers", "2")
+    first = product.start("smtpd", "--workers", "2")
     log = product.log_text()
     second = product.start("smtpd", "--workers", "2", ready=False)
     try:
@@ -98,6 +98,7 @@ def test_a_second_daemon_on_the_same_ports_is_told_so_even_with_several_workers(
     finally:
         second.terminate()
         second.wait(20)
+        product.process = first
 
 
 def test_an_address_that_is_not_here_is_told_in_words(product: Product) -> None:
