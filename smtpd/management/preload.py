@@ -37,7 +37,8 @@ MODULES: Final = (
 )
 # They start a server, need a terminal, or belong to the panel or to other systems.
 LEFT_OUT: Final = ("encodings.mbcs", "encodings.oem", "encodings.cp65001")
-LEFT_OUT_PARTS: Final = (".migrations", ".management", ".views", ".urls", ".forms", ".wsgi", ".panel", ".serve")
+LEFT_OUT_PARTS: Final = (".migrations.", ".management.", ".panel.", ".templatetags.", ".wsgi.")
+LEFT_OUT_ENDS: Final = ("views", "urls", "forms")
 
 
 def everything() -> None:
@@ -69,9 +70,7 @@ def _modules_of(package: str) -> list[str]:
     return [
         module.name
         for module in found
-        if module.name not in LEFT_OUT and not any(part in f"{module.name}." for part in _dotted(LEFT_OUT_PARTS))
+        if module.name not in LEFT_OUT
+        and not module.name.endswith(LEFT_OUT_ENDS)
+        and not any(part in f"{module.name}." for part in LEFT_OUT_PARTS)
     ]
-
-
-def _dotted(parts: tuple[str, ...]) -> list[str]:
-    return [f"{part}." for part in parts]
