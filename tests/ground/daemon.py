@@ -40,6 +40,10 @@ from tests.ground.smarthost import Smarthost
 LISTENERS: Final = ("mx", "submission", "submissions")
 HOSTNAME: Final = "mail.example.org"
 START_TIMEOUT: Final = 30.0
+# What `manage.py up` does before its first run; here it comes first, so that listeners can be given free ports.
+INITIALISE: Final = (
+    "from django.utils import timezone; from mailadmin.server import services; services.initialise(timezone.now())"
+)
 # Products that were made and not removed: a test that fails shows the end of their logs.
 PRESENT: Final[list[Product]] = []
 
@@ -267,18 +271,26 @@ class Product:
 class Template:
     """A product that was set up and never started, and copies of it."""
 
-    def __init__(self, cluster_url: str = "") -> None:
-        """Set it up, in SQLite or in a new database of the cluster."""
+    def __init__(self, cluster_url: str = "", *, set_up: bool = True) -> None:
+        """Make it, in SQLite or in a new database of the cluster.
+
+        Args:
+            cluster_url: PostgreSQL's; empty for SQLite.
+            set_up: whether there are domain and accounts; without, its first run is still to come.
+        """
         self.cluster_url = cluster_url
         self._copies = 0
-        self._name = f"template_{os.getpid()}"
+        self._name = f"template_{os.getpid()}" + ("" if set_up else "_bare")
         url = postgresql.create_database(cluster_url, self._name) if cluster_url else ""
         self._product = Product(scratch_folder(), url)
-        self._furnish()
+        self._product.command("migrate", "-v0")
+        if set_up:
+            self._furnish()
+        else:
+            self._product.command("shell", "-v0", "-c", INITIALISE)
 
     def _furnish(self) -> None:
         product, administrator = self._product, cast.ADMINISTRATOR
-        product.command("migrate", "-v0")
         product.command(
             "setup", "--hostname", HOSTNAME, "--domain", cast.DOMAIN, "--admin", administrator.address,
             "--admin-password-file", "-", "--local-only", stdin=administrator.password,
