@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
 from mailadmin.accounts.models import Account
 from mailadmin.activity.models import Entry, SignIn
 from mailadmin.queue.envelopes import SignInEvent
+
+# Sign-ins deleted in one transaction, so that accepting mail never waits long for the write lock of SQLite.
+SWEPT_AT_ONCE: Final = 500
 
 
 def record(
@@ -56,6 +60,15 @@ def add_sign_ins(events: Sequence[SignInEvent]) -> None:
         named = {event.account for event in events if event.account is not None}
         known = set(Account.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
         SignIn.objects.bulk_create([_row(event, known) for event in events])
+
+
+def sweep(before: datetime) -> int:
+    """Delete the sign-ins from before `before`, in small transactions; what people changed is kept. Return how many."""
+    old = SignIn.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)
+    deleted = 0
+    while numbers := list(old[:SWEPT_AT_ONCE]):
+        deleted += SignIn.objects.filter(pk__in=numbers).delete()[0]
+    return deleted
 
 
 def _row(event: SignInEvent, known: set[int]) -> SignIn:

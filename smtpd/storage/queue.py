@@ -24,6 +24,7 @@ from django.db import DataError, IntegrityError, connections
 
 from mailadmin import secretbox
 from mailadmin.accounts.models import Account
+from mailadmin.activity import services as activity
 from mailadmin.bodies import services as bodies
 from mailadmin.generation import services as generation
 from mailadmin.policy.snapshot import Snapshot
@@ -32,6 +33,7 @@ from mailadmin.queue.envelopes import ClaimedMessage, Result
 from mailadmin.queue.services import Rules, Scope
 from mailadmin.routing import services as routing
 from mailadmin.sealing import Sealer
+from mailadmin.server import services as server
 from smtpd.delivery.places import Wanted
 from smtpd.storage.errors import DATABASE_ERRORS, unavailable
 
@@ -223,6 +225,7 @@ def _guarded(call: Callable[[], R]) -> R:
 
 def _sweep(now: datetime) -> tuple[int, int]:
     generation.forget_silent(now)
+    activity.sweep(now - timedelta(days=server.get().history_days))
     swept = services.sweep(now)
     return swept.messages, swept.bodies
 

@@ -43,6 +43,11 @@ def _account(row: Sequence[Any] | None) -> AccountRow | None:
     return AccountRow(row[0], row[1], row[2], bool(row[3]), row[4], _patterns(row[5] or ""))
 
 
+def _is_postmaster(address: str) -> bool:
+    """Say whether mail for `address` is the administrator's where nobody has that mailbox (RFC 5321 §4.5.1)."""
+    return not address or address.startswith("postmaster@")
+
+
 def _without_tag(address: str) -> str:
     local, _, domain = address.rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"
@@ -103,7 +108,9 @@ class SqliteReader:
 
     def mailbox(self, address: str) -> str | None:
         """Return the address of the account that gets mail for `address` (lower case; "" is the postmaster)."""
-        row = self._one(self._mailbox, (address, _without_tag(address))) if address else self._one(_POSTMASTER, ())
+        row = self._one(self._mailbox, (address, _without_tag(address)))
+        if row is None and _is_postmaster(address):
+            row = self._one(_POSTMASTER, ())
         return row[0] if row else None
 
     async def close(self) -> None:
@@ -173,9 +180,8 @@ class PostgresReader:
         return asyncio.ensure_future(self._find_mailbox(address))
 
     async def _find_mailbox(self, address: str) -> str | None:
-        if address:
-            row = await self._one(self._mailbox, (address, _without_tag(address)))
-        else:
+        row = await self._one(self._mailbox, (address, _without_tag(address)))
+        if row is None and _is_postmaster(address):
             row = await self._one(_POSTMASTER.encode(), ())
         return row[0] if row else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -53,3 +53,12 @@ def test_what_a_client_says_is_cut_to_what_both_databases_store(now: datetime) -
 def _event(now: datetime, **values: object) -> SignInEvent:
     known = {"login": BECKY.address, "listener": "submission", "client": "192.0.2.7", "result": "ok"}
     return SignInEvent(at=now, **{**known, **values})  # type: ignore[arg-type]  # the values of one test
+
+
+def test_old_sign_ins_are_swept_and_what_people_changed_is_kept(now: datetime) -> None:
+    services.record(actor=ADMINISTRATOR.address, verb="x.y", subject="it", now=now - timedelta(days=400))
+    services.add_sign_ins([_event(now - timedelta(days=91)) for _ in range(services.SWEPT_AT_ONCE + 3)])
+    services.add_sign_ins([_event(now - timedelta(days=89))])
+    assert services.sweep(now - timedelta(days=90)) == services.SWEPT_AT_ONCE + 3
+    assert SignIn.objects.count() == 1
+    assert Entry.objects.count() == 1
