@@ -1,7 +1,7 @@
 """Look into the queue and the history behind it: what the panel's mail pages and `queue list` show.
 
 Exact words (an address, a queue id, a Message-ID, a domain) are found by an index; anything else is looked for inside
-addresses and Message-IDs, newest first, which reads rows until a page is full.
+addresses, names and Message-IDs, newest first, which reads rows until a page is full.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from mailadmin.accounts.addresses import AddressError, normal_domain
+from mailadmin.accounts.models import Account
 from mailadmin.queue.envelopes import first_id, parse_queue_id
 from mailadmin.queue.models import Attempt, Message, Recipient, State
 
@@ -74,7 +75,7 @@ def search(
     """Return a page of messages.
 
     Args:
-        text: an address, a domain, a queue id or a Message-ID; or a part of an address.
+        text: an address, a domain, a queue id or a Message-ID; or a part of an address or of a person's name.
         state: which messages.
         account: only mail that this account sent.
         page: from 1; lower numbers are taken for 1.
@@ -147,6 +148,7 @@ def _matches(text: str) -> Q:
     if domain and Recipient.objects.filter(domain=domain).exists():
         return Q(pk__in=Recipient.objects.filter(domain=domain).values("message")) | Q(sender__iendswith=f"@{domain}")
     part = Q(sender__icontains=text) | Q(message_id__icontains=text)
+    part |= Q(account__in=Account.objects.filter(name__icontains=text).values("pk"))
     return part | Q(pk__in=Recipient.objects.filter(address__icontains=text).values("message"))
 
 

@@ -71,6 +71,11 @@ class Panel:
             )
         wait_until(self._answers, "the panel answers", 30)
 
+    @property
+    def base(self) -> str:
+        """The panel's address, without a slash at its end."""
+        return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
+
     def _answers(self) -> bool:
         assert self.process.poll() is None, self._log.read_text()
         with suppress(OSError, http.client.HTTPException):

@@ -66,7 +66,15 @@ def test_one_search_finds_sender_recipient_message_id_and_queue_id(panel: Client
     other = people.add(BECKY)
     wanted = mailbag.accept(other, ["friend@example.net"], now, message_id="<the-one@client.test>")
     mailbag.accept(administrator, ["nobody@example.com"], now + timedelta(seconds=1))
-    for query in ("ichiro@example.org", "ichi", "friend@example.net", "example.net", "<the-one@client.test>", wanted):
+    for query in (
+        "ichiro@example.org",
+        "ichi",
+        "Becky",
+        "friend@example.net",
+        "example.net",
+        "<the-one@client.test>",
+        wanted,
+    ):
         page = _text(panel, f"/mail/?q={query}")
         assert wanted in page, query
         assert "nobody@example.com" not in page, query
