@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils import timezone
+
 from mailadmin.accounts.models import Account
 from mailadmin.queue import services as queue
-from mailadmin.queue.envelopes import NewMessage, NewRecipient, Result, Verdict, new_id, queue_id
+from mailadmin.queue.envelopes import NewMessage, NewRecipient, Result, Verdict, new_id, parse_queue_id, queue_id
 
 OWNER: Final = "test:1"
 PEER: Final = "mx.example.net[192.0.2.25]:25"
@@ -57,3 +59,19 @@ def attempt(now: datetime, **verdicts: Verdict) -> None:
         for recipient in message.recipients
     ]
     queue.record(results, owner=OWNER, now=now, rules=queue.rules())
+
+
+def one_in_each_state(account: Account) -> dict[str, str]:
+    """Return the queue ids of one message in each state, by state."""
+    now = timezone.now()
+    ids = {"sent": accept(account, ["sent@example.net"], now - timedelta(hours=3))}
+    ids["failed"] = accept(account, ["failed@example.net"], now - timedelta(hours=2))
+    ids["waiting"] = accept(account, ["waiting@example.net"], now - timedelta(hours=1))
+    attempt(now - timedelta(minutes=59), failed=UNKNOWN, waiting=GREYLISTED)
+    ids["held"] = accept(account, ["held@example.net"], now)
+    ids["cancelled"] = accept(account, ["cancelled@example.net"], now)
+    for state, act in (("held", queue.hold), ("cancelled", queue.cancel)):
+        number = parse_queue_id(ids[state])
+        assert number is not None
+        act(queue.Selection(messages=[number]), actor="test", now=now)
+    return ids
