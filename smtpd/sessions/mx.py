@@ -20,9 +20,13 @@ class MxSession(SmtpSession):
         return self.accept_sender(path, parameters)
 
     def recipient(self, path: Path) -> bytes | Future[str | None] | str | None:
-        """Take a recipient whose mailbox is here, and no other."""
-        if path.domain and path.domain not in self.runtime.snapshot.domains:
+        """Take a recipient whose mailbox is here, or in a domain that an LMTP server keeps; no other."""
+        domain = self.runtime.snapshot.domains.get(path.domain)
+        if path.domain and domain is None:
             return replies.RELAY_DENIED
+        if domain is not None and domain.delivery == "lmtp":
+            # As at submission: that server knows its mailboxes, and what it refuses comes back to the sender.
+            return path.address
         return self.runtime.store.mailbox(path.address if path.domain else "")
 
     def smtp_AUTH(self, argument: bytes) -> Answer:
