@@ -64,8 +64,9 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --group dev --constraint requirements.lock \
 	  --output-file requirements-dev.lock pyproject.toml
 
-bench: dev
-	@exec $(RUN) -m bench
+# PostgreSQL: make bench DATABASE_URL=postgresql://…; more by BENCH="--help".
+bench: setup
+	@exec $(RUN) -m bench $(BENCH)
 
 demo: setup
 	@home=$$(mktemp -d) && chmod 711 "$$home" && trap 'rm -rf "$$home"' EXIT INT TERM; \

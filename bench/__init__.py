@@ -1,0 +1,1 @@
+"""Measures the speed and the memory of this checkout; ``make bench``. See docs/performance.md."""
