@@ -35,7 +35,7 @@ from mailadmin.routing import services as routing
 from mailadmin.sealing import Sealer
 from mailadmin.server import services as server
 from smtpd.delivery.places import Wanted
-from smtpd.storage.errors import DATABASE_ERRORS, unavailable
+from smtpd.storage.errors import DATABASE_ERRORS, UnavailableError, unavailable
 
 READERS: Final = 4  # threads that read bodies
 # Bodies of at most this many octets come along with the claim; nearly all mail is that small.
@@ -155,12 +155,22 @@ class Queue:
             LookupError: the body is not there.
         """
         pieces = bodies.read(message)
-        while (piece := await self._run(self._bodies, partial(next, pieces, None))) is not None:
+        try:
+            piece = await self._run(self._bodies, partial(next, pieces, None))
+        except UnavailableError:
+            # The thread's connection may be from before the database went away and came back.
+            pieces = bodies.read(message)
+            piece = await self._run(self._bodies, partial(next, pieces, None))
+        while piece is not None:
             yield piece
+            piece = await self._run(self._bodies, partial(next, pieces, None))
 
     async def quota(self, address: str) -> int | None:
         """Return how many octets the mailbox of `address` may hold, or None for no limit."""
-        return await self._run(self._bodies, partial(_quota, address))
+        try:
+            return await self._run(self._bodies, partial(_quota, address))
+        except UnavailableError:
+            return await self._run(self._bodies, partial(_quota, address))  # as in `read`
 
     async def next_test(self, now: datetime) -> RouteTest | None:
         """Return a test of a way out to execute now, marked as begun."""

@@ -14,6 +14,7 @@ def standing(product_template: Template) -> Iterator[Product]:
     """A product that runs, with its deliveries paused so that its queue can be looked at."""
     product = product_template.copy()
     product.command("queue", "pause")
-    product.start()
+    # The limits on connections are each worker's own, and its memory is measured: so one worker on PostgreSQL, too.
+    product.start("smtpd", "--workers", "1")
     yield product
     product.remove()
