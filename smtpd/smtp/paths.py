@@ -188,7 +188,9 @@ def _literal(domain: str) -> str:
     """Return an address literal in canonical form (RFC 5321 §4.1.3); ValueError for anything else in brackets."""
     inner = domain[1:-1]
     if inner[:5].upper() == "IPV6:":
-        return f"[IPv6:{ipaddress.IPv6Address(inner[5:])}]"
+        address = ipaddress.IPv6Address(inner[5:])
+        # RFC 5952 §5; Python's own form of it has changed with 3.13.
+        return f"[IPv6:::ffff:{address.ipv4_mapped}]" if address.ipv4_mapped else f"[IPv6:{address}]"
     return f"[{ipaddress.IPv4Address(inner)}]"
 
 

@@ -40,7 +40,7 @@ def refusal(argument: bytes, *, smtputf8: bool = False) -> bytes:
         (b'<"a..b"@example.org>', '"a..b"@example.org'),
         (b"<a@[192.0.2.1]>", "a@[192.0.2.1]"),
         (b"<a@[IPv6:2001:DB8:0:0::1]>", "a@[IPv6:2001:db8::1]"),
-        (b"<a@[ipv6:::ffff:192.0.2.1]>", "a@[IPv6:::ffff:c000:201]"),
+        (b"<a@[ipv6:::ffff:192.0.2.1]>", "a@[IPv6:::ffff:192.0.2.1]"),
         (f"<{LONGEST_LOCAL}@{LONGEST_DOMAIN}.jp>".encode(), f"{LONGEST_LOCAL}@{LONGEST_DOMAIN}.jp"),
     ],
 )
