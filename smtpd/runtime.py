@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mailadmin.policy.snapshot import Snapshot
+from smtpd.delivery.verification import Verifier
 
 if TYPE_CHECKING:
     from smtpd.authenticate import Authenticator
@@ -101,6 +102,7 @@ class Runtime:
         tls: the context of the certificate in use, or None where there is none that works.
         clock: Unix time in seconds.
         problems: what this process cannot do at the moment, in words for the panel.
+        verifier: knows which mailboxes the LMTP servers keep.
     """
 
     snapshot: Snapshot
@@ -111,3 +113,4 @@ class Runtime:
     clock: Callable[[], float] = time.time
     sessions: Sessions = field(default_factory=Sessions)
     problems: dict[str, str] = field(default_factory=dict)
+    verifier: Verifier = field(default_factory=Verifier)

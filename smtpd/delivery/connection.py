@@ -212,6 +212,40 @@ class Connection:
         self._wire.abort()
 
 
+async def opened(
+    target: Target, hostname: str, *, timeouts: Timeouts, contexts: Contexts, deadline: float
+) -> Connection:
+    """Connect and open the session; opportunistic TLS that fails is followed by a new connection in clear.
+
+    Args:
+        target: the server.
+        hostname: our name.
+        timeouts: the limits.
+        contexts: for TLS.
+        deadline: the loop's time, in seconds, after which no new wait begins.
+
+    Raises:
+        Trouble: the server cannot be reached, or no session be opened.
+    """
+
+    async def attempt(there: Target) -> Connection:
+        connection = await Connection.to(there, timeouts=timeouts, contexts=contexts, deadline=deadline)
+        try:
+            await connection.open(hostname)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    try:
+        return await attempt(target)
+    except Trouble as trouble:
+        if target.tls != "opportunistic" or trouble.stage != "tls" or trouble.reason == "injected":
+            raise
+        log.info("going on without TLS", peer=target.peer(), words=trouble.words)
+    return await attempt(replace(target, tls="none"))
+
+
 async def guarded(body: Body) -> AsyncGenerator[bytes, None]:
     """Give the chunks of the message; a store that fails becomes `Trouble`, and the message stays unfinished."""
     chunks = body()

@@ -21,7 +21,7 @@ from smtpd.smtp.client_features import Features
 from smtpd.smtp.client_transaction import Ending, Transaction
 
 from .agent import Body
-from .connection import Connection, guarded
+from .connection import Connection, guarded, opened
 from .pool import Pool, Slots
 from .targets import Target
 from .timeouts import Timeouts
@@ -117,27 +117,10 @@ class Courier:
                 log.debug("a kept connection was of no use", peer=target.peer(), words=stale.words)
             if not job.open:
                 return
-        connection = await self._connect(target, job.deadline)
+        connection = await opened(
+            target, self._hostname, timeouts=self._timeouts, contexts=self._contexts, deadline=job.deadline
+        )
         await self._use(job, target, connection)
-
-    async def _connect(self, target: Target, deadline: float) -> Connection:
-        """Open a session; opportunistic TLS that fails is followed by a new connection in clear."""
-        try:
-            return await self._open(target, deadline)
-        except Trouble as trouble:
-            if target.tls != "opportunistic" or trouble.stage != "tls" or trouble.reason == "injected":
-                raise
-            log.info("going on without TLS", peer=target.peer(), words=trouble.words)
-        return await self._open(replace(target, tls="none"), deadline)
-
-    async def _open(self, target: Target, deadline: float) -> Connection:
-        connection = await Connection.to(target, timeouts=self._timeouts, contexts=self._contexts, deadline=deadline)
-        try:
-            await connection.open(self._hostname)
-        except BaseException:
-            connection.abort()
-            raise
-        return connection
 
     async def _use(self, job: Job, target: Target, connection: Connection) -> None:
         """Carry the message over `connection`, in as many transactions as its limit of recipients needs."""

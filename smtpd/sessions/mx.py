@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import Future
-
 from smtpd import limits
 from smtpd.sessions.engine import Answer
 from smtpd.sessions.session import SmtpSession
 from smtpd.smtp import headers, replies
-from smtpd.smtp.parameters import MailParameters
+from smtpd.smtp.parameters import MailParameters, RcptParameters
 from smtpd.smtp.paths import Path
 
 
@@ -19,15 +17,15 @@ class MxSession(SmtpSession):
         """Take any sender: whose it is cannot be known here."""
         return self.accept_sender(path, parameters)
 
-    def recipient(self, path: Path) -> bytes | Future[str | None] | str | None:
-        """Take a recipient whose mailbox is here, or in a domain that an LMTP server keeps; no other."""
+    def recipient(self, path: Path, parameters: RcptParameters) -> Answer:
+        """Take a recipient whose mailbox is here or at a domain's LMTP server; no other."""
         domain = self.runtime.snapshot.domains.get(path.domain)
         if path.domain and domain is None:
             return replies.RELAY_DENIED
         if domain is not None and domain.delivery == "lmtp":
-            # As at submission: that server knows its mailboxes, and what it refuses comes back to the sender.
-            return path.address
-        return self.runtime.store.mailbox(path.address if path.domain else "")
+            # What was taken and refused later would go back to a sender that may be forged.
+            return self.kept_recipient(path, parameters, domain, unverified=replies.MAILBOX_UNVERIFIED)
+        return self.local_recipient(path, parameters)
 
     def smtp_AUTH(self, argument: bytes) -> Answer:
         """Refuse: nobody signs in here."""

@@ -13,14 +13,16 @@ from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Final, TypeVar
 
-from mailadmin.policy.snapshot import ListenerPolicy
+from mailadmin.policy.snapshot import DomainPolicy, ListenerPolicy
 from mailadmin.queue.envelopes import NewRecipient
 from smtpd import limits
+from smtpd.delivery.verification import Finding
+from smtpd.identity import AccountRow
 from smtpd.runtime import Runtime
 from smtpd.sessions.engine import Answer, Work
 from smtpd.sessions.receiving import ReceivingSession
 from smtpd.smtp import replies
-from smtpd.smtp.parameters import MailParameters, mail_parameters, rcpt_parameters
+from smtpd.smtp.parameters import MailParameters, RcptParameters, mail_parameters, rcpt_parameters
 from smtpd.smtp.paths import Path, parse_mail, parse_rcpt
 
 log = logging.getLogger("smtpd.session")
@@ -67,8 +69,8 @@ class SmtpSession(ReceivingSession):
         """Decide on MAIL; call `accept_sender` or return a refusal."""
         raise NotImplementedError
 
-    def recipient(self, path: Path) -> bytes | Future[str | None] | str | None:
-        """Decide on RCPT: a refusal as bytes, or the local mailbox that was found (None: there is none)."""
+    def recipient(self, path: Path, parameters: RcptParameters) -> Answer:
+        """Decide on RCPT; call `accept_recipient` or return a refusal."""
         raise NotImplementedError
 
     # --- greeting ---------------------------------------------------------------------------------------------------
@@ -168,22 +170,51 @@ class SmtpSession(ReceivingSession):
         parameters = rcpt_parameters(raw)
         if len(envelope.recipients) >= self.runtime.snapshot.recipient_limit:
             return replies.TOO_MANY_RECIPIENTS
-        verdict = self.recipient(path)
-        if type(verdict) is bytes:
-            return verdict
+        return self.recipient(path, parameters)
 
-        def accept(mailbox: str | None) -> bytes:
-            if mailbox is None:
-                return replies.no_such_mailbox(path.address)
-            # The postmaster without a domain is whoever administrates here (RFC 5321 §4.5.1).
-            address = path.address if path.domain else mailbox
-            if address not in envelope.rcpt_tos:
-                envelope.rcpt_tos.append(address)
-                domain = path.domain or mailbox.rpartition("@")[2]
-                envelope.recipients.append(NewRecipient(address, domain, parameters.notify, parameters.orcpt))
-            return replies.RCPT_OK
+    def accept_recipient(self, path: Path, parameters: RcptParameters, mailbox: str | None) -> bytes:
+        """Add the recipient `path`, whose mail goes to `mailbox`, or refuse it where that is None."""
+        if mailbox is None:
+            return replies.no_such_mailbox(path.address)
+        # The postmaster without a domain is whoever administrates here (RFC 5321 §4.5.1).
+        address = path.address if path.domain else mailbox
+        envelope = self.envelope
+        if address not in envelope.rcpt_tos:
+            envelope.rcpt_tos.append(address)
+            domain = path.domain or mailbox.rpartition("@")[2]
+            envelope.recipients.append(NewRecipient(address, domain, parameters.notify, parameters.orcpt))
+        return replies.RCPT_OK
 
-        return later(verdict, accept)  # type: ignore[arg-type]  # bytes are gone
+    def local_recipient(self, path: Path, parameters: RcptParameters) -> Answer:
+        """Take a recipient whose mailbox is here; "" is the postmaster's."""
+        found = self.runtime.store.mailbox(path.address if path.domain else "")
+        return later(found, lambda mailbox: self.accept_recipient(path, parameters, mailbox))
+
+    def kept_recipient(
+        self, path: Path, parameters: RcptParameters, domain: DomainPolicy, *, unverified: bytes | None
+    ) -> Answer:
+        """Take a recipient whose mailbox the domain's LMTP server keeps, or who has an account here by that address.
+
+        Args:
+            path: the recipient.
+            parameters: those of RCPT.
+            domain: the recipient's domain.
+            unverified: the refusal while the server cannot be asked; None takes the recipient all the same.
+        """
+
+        def judge(finding: Finding) -> bytes:
+            if finding is Finding.UNVERIFIED and unverified is not None:
+                return unverified
+            absent = finding is Finding.ABSENT
+            return self.accept_recipient(path, parameters, None if absent else path.address)
+
+        def ask(account: AccountRow | None) -> Answer:
+            if account is not None:
+                return self.accept_recipient(path, parameters, path.address)
+            hostname = self.runtime.snapshot.hostname
+            return later(self.runtime.verifier.ask(domain.lmtp_target, path.address, hostname), judge)
+
+        return later(self.runtime.store.account_by_address(path.address), ask)
 
     def smtp_RSET(self, argument: bytes) -> Answer:
         """Give the message up (RFC 5321 §4.1.1.5)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from asyncio import Future
 from typing import cast
 
 from mailadmin.accounts.addresses import may_send_as
@@ -15,7 +14,7 @@ from smtpd.sessions.receiving import date_field
 from smtpd.sessions.session import later
 from smtpd.sessions.signing_in import SigningInSession
 from smtpd.smtp import headers, replies
-from smtpd.smtp.parameters import MailParameters
+from smtpd.smtp.parameters import MailParameters, RcptParameters
 from smtpd.smtp.paths import Path
 
 
@@ -55,19 +54,19 @@ class SubmissionSession(SigningInSession):
             return replies.sender_not_owned(path.address)
         return self.accept_sender(path, parameters, account.id, account.patterns)
 
-    def recipient(self, path: Path) -> bytes | Future[str | None] | str | None:
+    def recipient(self, path: Path, parameters: RcptParameters) -> Answer:
         """Take a recipient that exists here, or that there is a way to."""
         snapshot = self.runtime.snapshot
         domain = snapshot.domains.get(path.domain)
-        if not path.domain:
-            return self.runtime.store.mailbox("")
-        if domain is None:
+        if path.domain and domain is None:
             route = snapshot.route(path.domain)
-            return path.address if route is not None and route.via != "none" else replies.NO_ROUTE
-        if domain.delivery == "lmtp":
-            # Which mailboxes there are is for that server to say; what it refuses comes back to the sender.
-            return path.address
-        return self.runtime.store.mailbox(path.address)
+            if route is None or route.via == "none":
+                return replies.NO_ROUTE
+            return self.accept_recipient(path, parameters, path.address)
+        if domain is not None and domain.delivery == "lmtp":
+            # While the server is away the mail waits here: the sender is known, and hears of it if it fails.
+            return self.kept_recipient(path, parameters, domain, unverified=None)
+        return self.local_recipient(path, parameters)
 
     def judge(self, block: bytes) -> bytes:
         """Hold the header to the account's own addresses, and mend what submission mends."""

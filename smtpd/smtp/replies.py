@@ -132,6 +132,8 @@ BAD_UTF8: Final = line(501, "5.5.2", "The address is not valid UTF-8")
 PARAMETER_SYNTAX: Final = line(501, "5.5.4", "The parameters are not of the form NAME=VALUE")
 TOO_MANY_RECIPIENTS: Final = line(452, "4.5.3", "Too many recipients for one message; please send the rest in another")
 RELAY_DENIED: Final = line(550, "5.7.1", "Relaying denied; please sign in on the submission port")
+# RFC 3463 §3.5: no answer from the host beyond this one.
+MAILBOX_UNVERIFIED: Final = line(450, "4.4.1", "Whether this mailbox exists cannot be found out now; please try later")
 NO_ROUTE: Final = line(550, "5.7.1", "This server sends mail to its own domains only")
 
 
