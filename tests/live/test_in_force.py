@@ -8,12 +8,9 @@ processors, must obey as well, but the second is counted for those that hash not
 
 from __future__ import annotations
 
-import smtplib
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -24,7 +21,7 @@ from tests.ground.daemon import Product
 from tests.ground.panel import Panel
 from tests.ground.smarthost import Smarthost
 from tests.ground.wire import Wire
-from tests.interop.messages import FAR, LARGE
+from tests.live.pouring import pouring_in
 
 TRIALS: Final = 200
 TRIALS_UNDER_LOAD: Final = 30
@@ -149,40 +146,18 @@ def test_a_change_in_the_browser_is_obeyed_by_the_next_sign_in(
     assert all(before.values())
 
 
-@contextmanager
-def pouring_in(product: Product, sender: cast.Person) -> Iterator[list[int]]:
-    """Send large messages without a pause meanwhile; gives the list of how many were accepted."""
-    enough = threading.Event()
-    accepted = [0]
-
-    def pour() -> None:
-        while not enough.is_set():
-            with suppress(smtplib.SMTPException, OSError), product.client("submission", sender) as client:
-                data = LARGE.data.replace(cast.BECKY.address.encode(), sender.address.encode())
-                client.sendmail(sender.address, [FAR], data)
-                accepted[0] += 1
-
-    thread = threading.Thread(target=pour)
-    thread.start()
-    try:
-        yield accepted
-    finally:
-        enough.set()
-        thread.join()
-
-
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_change_is_obeyed_as_soon_while_large_messages_pour_in(
     household: Household, shown: Callable[[str], None]
 ) -> None:
     before = _processes(household.product)
-    with pouring_in(household.product, cast.OUTLOOK) as accepted:
+    with pouring_in(household.product, cast.OUTLOOK) as flood:
         for trial in range(TRIALS_UNDER_LOAD):
             household.trial(CHANGES[trial % len(CHANGES)])
-    megabytes = accepted[0] * len(LARGE.data) // 1_000_000
-    shown(_summary(f"{TRIALS_UNDER_LOAD} changes in the browser while {megabytes} MB poured in", household))
-    assert accepted[0] >= 3
+    shown(_summary(f"{TRIALS_UNDER_LOAD} changes in the browser while {flood.megabytes} MB poured in", household))
+    assert flood.messages >= 3
+    assert flood.refused == []
     for change, seconds in zip(household.changes, household.from_answer, strict=True):
         assert seconds < (HASHING if change == "password" else LIMIT), change
     assert _processes(household.product) == before
