@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import pytest
+from django.conf import settings
 
 from tests import cast
 from tests.ground.daemon import Product
@@ -23,8 +24,9 @@ from tests.ground.smarthost import Smarthost
 from tests.ground.wire import Wire
 from tests.live.pouring import pouring_in
 
-TRIALS: Final = 200
-TRIALS_UNDER_LOAD: Final = 30
+ON_POSTGRESQL: Final = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+TRIALS: Final = 60 if ON_POSTGRESQL else 200
+TRIALS_UNDER_LOAD: Final = 15 if ON_POSTGRESQL else 30
 LIMIT: Final = 1.0  # seconds
 HASHING: Final = 3.0  # seconds that a sign-in with a new password may take beside two busy processors
 Change = Literal["suspend", "resume", "password"]
