@@ -27,9 +27,9 @@ OTHER_VENV: Final = ROOT / ".venv313"
 # The other interpreter is for what Python itself could change: codecs, SQLite, asyncio, TLS. It runs without the folders
 # whose tests are about other programs, the browser, the machine, or the pages.
 ELSEWHERE: Final = (
-    "accounts", "activity", "bench", "browser", "commands", "crash", "daemon", "durability", "faults", "interop",
-    "listeners", "live", "panel", "panel_pages", "relay", "routing", "server", "architecture/test_clean_clone.py",
-)  # fmt: skip
+    *("accounts", "activity", "architecture/test_clean_clone.py", "bench", "browser", "commands", "crash", "daemon"),
+    *("durability", "faults", "interop", "listeners", "live", "panel", "panel_pages", "relay", "routing", "server"),
+)
 # More than processors, since many of these tests wait for programs.
 SIDE_BY_SIDE: Final = str(2 * (os.cpu_count() or 2))
 COUNT: Final = re.compile(r"(\d+) (passed|failed|skipped|deselected|errors?|xfailed|xpassed|warnings?)")
