@@ -24,8 +24,8 @@ from tests.ground.requirements import everything_must_run
 
 OTHER: Final = "3.13"
 OTHER_VENV: Final = ROOT / ".venv313"
-# The other interpreter is for what Python itself could change: codecs, SQLite, asyncio, TLS. It runs without the folders
-# whose tests are about other programs, the browser, the machine, or the pages.
+# The other interpreter is for what Python itself could change: codecs, SQLite, asyncio, TLS. It runs without the
+# folders whose tests are about other programs, the browser, the machine, or the pages.
 ELSEWHERE: Final = (
     *("accounts", "activity", "architecture/test_clean_clone.py", "bench", "browser", "commands", "crash", "daemon"),
     *("durability", "faults", "interop", "listeners", "live", "panel", "panel_pages", "relay", "routing", "server"),
