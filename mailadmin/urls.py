@@ -12,3 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("mail/", include("mailadmin.queue.urls")),
     path("settings/", include("mailadmin.panel.settings_urls")),
 ]
+
+handler404 = "mailadmin.panel.failures.not_found"
+handler500 = "mailadmin.panel.failures.fault"
