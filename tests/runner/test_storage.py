@@ -89,8 +89,10 @@ def test_without_its_file_the_bell_says_that_the_database_is_unavailable(monkeyp
         _in_loop(lambda: bell().wait(1))
 
 
-async def _recorded(results: Sequence[Result], during: Callable[[Runtime], Coroutine[Any, Any, None]]) -> list[Result]:
-    """Hand `results` to a recorder, do something `during` that, and return what it reported as done."""
+async def _recorded(
+    results: Sequence[Result], during: Callable[[Runtime], Coroutine[Any, Any, None]], first: str = ""
+) -> list[Result]:
+    """Execute `first`, hand `results` to a recorder, do something `during` that, and return what it reported as done."""
     snapshot = await sync_to_async(build_snapshot)()
     store = Store(asyncio.get_running_loop())
     runtime = Runtime(snapshot, store, "one")
@@ -98,6 +100,8 @@ async def _recorded(results: Sequence[Result], during: Callable[[Runtime], Corou
     queue.owner = OWNER
     done: list[Result] = []
     recorder = Recorder(runtime, queue, done.extend)
+    if first:
+        await sync_to_async(_execute)(first)
     recorder.add(results)
     await during(runtime)
     await recorder.finish(5)
@@ -118,14 +122,13 @@ def test_results_are_kept_while_the_database_does_not_take_them(monkeypatch: pyt
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
 
     async def locked(runtime: Runtime) -> None:
-        await sync_to_async(_execute)("BEGIN IMMEDIATE")
         async with asyncio.timeout(5):
             while PROBLEM not in runtime.problems:  # noqa: ASYNC110  # a dictionary tells nobody
                 await asyncio.sleep(0.02)
         assert "locked" in runtime.problems[PROBLEM]
         await sync_to_async(_execute)("ROLLBACK")
 
-    done = _in_loop(lambda: _recorded(results, locked))
+    done = _in_loop(lambda: _recorded(results, locked, first="BEGIN IMMEDIATE"))
     assert done == results
     assert states(number) == [State.DELIVERED]
 
