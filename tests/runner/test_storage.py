@@ -92,7 +92,7 @@ def test_without_its_file_the_bell_says_that_the_database_is_unavailable(monkeyp
 async def _recorded(
     results: Sequence[Result], during: Callable[[Runtime], Coroutine[Any, Any, None]], first: str = ""
 ) -> list[Result]:
-    """Execute `first`, hand `results` to a recorder, do something `during` that, and return what it reported as done."""
+    """Execute `first`, hand `results` to a recorder, do something `during` that, and return what it says is done."""
     snapshot = await sync_to_async(build_snapshot)()
     store = Store(asyncio.get_running_loop())
     runtime = Runtime(snapshot, store, "one")
