@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from mailadmin.policy.snapshot import Snapshot
 from smtpd.delivery.agent import DeliveryAgent
@@ -11,8 +14,13 @@ from smtpd.delivery.lmtp import LmtpAgent
 from smtpd.delivery.maildir import MaildirAgent
 from smtpd.delivery.resolver import MxResolver
 from smtpd.delivery.smtp import SmtpAgent
+from smtpd.smtp.client_actions import Trouble
+from smtpd.storage.errors import UnavailableError
+from smtpd.storage.patience import patiently
 from smtpd.storage.queue import Queue, mailboxes, sealer
 from smtpd.store import Store
+
+R = TypeVar("R")
 
 
 def outlet(lane: Lane, snapshot: Snapshot, *, store: Store, queue: Queue) -> DeliveryAgent:
@@ -22,8 +30,8 @@ def outlet(lane: Lane, snapshot: Snapshot, *, store: Store, queue: Queue) -> Del
             # The agent calls these in a thread and awaits in the loop what they return.
             return MaildirAgent(
                 mailboxes(),
-                mailbox=lambda address: _mailbox(store, address),
-                quota=lambda address: queue.quota(address),  # noqa: PLW0108  # no coroutine function: uvloop refuses one
+                mailbox=lambda address: _known(partial(_mailbox, store, address)),
+                quota=lambda address: _known(partial(queue.quota, address)),
             )
         case "lmtp":
             return LmtpAgent(lane.target, hostname=snapshot.hostname)
@@ -32,6 +40,19 @@ def outlet(lane: Lane, snapshot: Snapshot, *, store: Store, queue: Queue) -> Del
         case "mx":
             resolver = MxResolver(hostname=snapshot.hostname, allow_private=snapshot.allow_private_destinations)
             return SmtpAgent.for_mx(resolver, hostname=snapshot.hostname, port=snapshot.mx_port)
+
+
+async def _known(call: Callable[[], Awaitable[R]]) -> R:
+    """Return what `call` reads in the database.
+
+    Raises:
+        Trouble: the database is away, and stays so.
+    """
+    try:
+        return await patiently(call)
+    except UnavailableError as error:
+        words = "The database cannot be read at the moment, so it is not known where the mail belongs."
+        raise Trouble("mailbox", words, "4.3.0", reason="store") from error
 
 
 async def _mailbox(store: Store, address: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ from mailadmin.routing import services as routing
 from mailadmin.sealing import Sealer
 from mailadmin.server import services as server
 from smtpd.delivery.places import Wanted
-from smtpd.storage.errors import DATABASE_ERRORS, UnavailableError, unavailable
+from smtpd.storage.errors import DATABASE_ERRORS, unavailable
+from smtpd.storage.patience import patiently
 
 READERS: Final = 4  # threads that read bodies
 # Bodies of at most this many octets come along with the claim; nearly all mail is that small.
@@ -154,23 +155,19 @@ class Queue:
             UnavailableError: the database cannot be read now.
             LookupError: the body is not there.
         """
-        pieces = bodies.read(message)
-        try:
-            piece = await self._run(self._bodies, partial(next, pieces, None))
-        except UnavailableError:
-            # The thread's connection may be from before the database went away and came back.
+
+        async def begin() -> tuple[Iterator[bytes], bytes | None]:
             pieces = bodies.read(message)
-            piece = await self._run(self._bodies, partial(next, pieces, None))
+            return pieces, await self._run(self._bodies, partial(next, pieces, None))
+
+        pieces, piece = await patiently(begin)
         while piece is not None:
             yield piece
             piece = await self._run(self._bodies, partial(next, pieces, None))
 
     async def quota(self, address: str) -> int | None:
         """Return how many octets the mailbox of `address` may hold, or None for no limit."""
-        try:
-            return await self._run(self._bodies, partial(_quota, address))
-        except UnavailableError:
-            return await self._run(self._bodies, partial(_quota, address))  # as in `read`
+        return await self._run(self._bodies, partial(_quota, address))
 
     async def next_test(self, now: datetime) -> RouteTest | None:
         """Return a test of a way out to execute now, marked as begun."""
