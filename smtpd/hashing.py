@@ -12,7 +12,6 @@ is as quick for an unknown name as for a known one. The memory holds no password
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import os
 import secrets
@@ -22,6 +21,7 @@ from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from hashlib import blake2b
 from typing import Final
 
 from mailadmin.sasl import verifiers
@@ -90,7 +90,7 @@ class Hashing:
         Raises:
             TemporaryFailure: too much is waiting already. The Future raises it as well, when hashing goes wrong.
         """
-        key = hmac.digest(self._secret, verifier.encode() + b"\0" + password, "sha256")
+        key = blake2b(verifier.encode() + b"\0" + password, key=self._secret, digest_size=32).digest()
         if key in self._right:
             return True
         if key in self._wrong:

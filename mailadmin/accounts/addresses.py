@@ -7,6 +7,7 @@ Normal form: the domain in lower-case A-labels; the local part as given for the 
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -50,6 +51,7 @@ def normal_domain(domain: str) -> str:
     return ascii_form
 
 
+@lru_cache(maxsize=1024)
 def normal_address(address: str) -> str:
     """Return an account's or recipient's address in normal form, wholly in lower case.
 

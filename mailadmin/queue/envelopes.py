@@ -13,6 +13,7 @@ CHUNK: Final = 256 * 1024
 
 Outcome = Literal["delivered", "deferred", "failed"]
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _EPOCH: Final = 1_577_836_800  # 2020-01-01, in Unix seconds
 
 
@@ -38,7 +39,11 @@ def first_id(unix_time: float) -> int:
 
 def queue_id(message: int) -> str:
     """Return a message id as people see it: 13 characters of base 32."""
-    return "".join(_ALPHABET[message >> shift & 31] for shift in range(60, -1, -5))
+    pairs = _PAIRS
+    return (
+        f"{_ALPHABET[message >> 60 & 31]}{pairs[message >> 50 & 1023]}{pairs[message >> 40 & 1023]}"
+        f"{pairs[message >> 30 & 1023]}{pairs[message >> 20 & 1023]}{pairs[message >> 10 & 1023]}{pairs[message & 1023]}"
+    )
 
 
 def parse_queue_id(text: str) -> int | None:

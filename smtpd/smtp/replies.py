@@ -30,6 +30,8 @@ def printable(raw: bytes | str, limit: int = _MAX_ECHO) -> str:
     text = raw.decode("latin-1") if isinstance(raw, bytes) else raw
     if len(text) > limit:
         text = text[: limit - 3] + "..."
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 

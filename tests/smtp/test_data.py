@@ -125,3 +125,9 @@ def test_an_endless_line_is_thrown_away_and_then_given_up() -> None:
         assert len(cutter.rest) <= 1000
     assert said is Fault.HOPELESS
     assert passed > HOPELESS
+
+
+def test_a_cr_and_a_lf_that_stand_apart_are_no_pair() -> None:
+    for text in (b"a\rb\nc\r\n", b"\rb\n\r\n", b"a\nb\rc\r\n"):
+        reader, _ = read(text + b".\r\n", [])
+        assert reader.lines.bare, text
