@@ -73,6 +73,10 @@ class TlsDoor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    # The supervisor has ended the listening, and its word for it is on the way.
+                    self.close()
+                    return
                 if error.errno not in _EXHAUSTED:
                     raise
                 self._loop.remove_reader(self._sock.fileno())
