@@ -14,6 +14,7 @@ CHUNK: Final = 256 * 1024
 Outcome = Literal["delivered", "deferred", "failed"]
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS: Final = (50, 40, 30, 20, 10, 0)
 _EPOCH: Final = 1_577_836_800  # 2020-01-01, in Unix seconds
 
 
@@ -39,11 +40,7 @@ def first_id(unix_time: float) -> int:
 
 def queue_id(message: int) -> str:
     """Return a message id as people see it: 13 characters of base 32."""
-    pairs = _PAIRS
-    return (
-        f"{_ALPHABET[message >> 60 & 31]}{pairs[message >> 50 & 1023]}{pairs[message >> 40 & 1023]}"
-        f"{pairs[message >> 30 & 1023]}{pairs[message >> 20 & 1023]}{pairs[message >> 10 & 1023]}{pairs[message & 1023]}"
-    )
+    return _ALPHABET[message >> 60 & 31] + "".join([_PAIRS[message >> shift & 1023] for shift in _SHIFTS])
 
 
 def parse_queue_id(text: str) -> int | None:
