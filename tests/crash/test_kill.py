@@ -38,6 +38,8 @@ ACCEPTED_BETWEEN: Final = (5, 75)
 # Seconds until somebody is killed although nothing is accepted, and a wait that makes the moment random.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
+# How often each is killed, in relation.
+LOTS: Final = ("worker",) * 5 + ("runner",) * 5 + ("supervisor",) * 2
 SEED: Final = int(os.environ.get("CRASH_SEED", "20260401"))
 
 
@@ -122,7 +124,15 @@ class Killer:
         self._product = product
         self._clients = clients
         self._dice = dice
+        self._lots: list[str] = []
         self.kills: Counter[str] = Counter()
+
+    def _next_role(self) -> str:
+        """Draw a lot without putting it back, so that everybody's turn comes in a short run, too."""
+        if not self._lots:
+            self._lots = [*LOTS]
+            self._dice.shuffle(self._lots)
+        return self._lots.pop()
 
     def once(self) -> None:
         """Wait a random while and kill somebody."""
@@ -131,7 +141,7 @@ class Killer:
         while len(self._clients.accepted) < goal and time.monotonic() < deadline and self._clients.busy():
             time.sleep(0.01)
         time.sleep(self._dice.uniform(0, JITTER))
-        role = self._dice.choices(("worker", "runner", "supervisor"), weights=(5, 5, 2))[0]
+        role = self._next_role()
         if role == "supervisor":
             assert self._product.process is not None
             self._product.process.kill()
@@ -186,6 +196,7 @@ def test_no_accepted_message_is_lost_whoever_is_killed(
     )
     assert clients.accepted - delivered.keys() == set()
     assert killer.kills.total() >= KILLS_AT_LEAST
+    assert set(killer.kills) == set(LOTS)
     assert product.database.states().keys() == {"delivered"}
 
 
