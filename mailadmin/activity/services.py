@@ -10,19 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from mailadmin.accounts.models import Account
 from mailadmin.activity.models import Entry, SignIn
 from mailadmin.queue.envelopes import SignInEvent
 
 # Sign-ins deleted in one transaction, so that accepting mail never waits long for the write lock of SQLite.
 SWEPT_AT_ONCE: Final = 500
-# A plain statement, since every session brings one: objects of the ORM cost four times as much. An account that was
-# removed meanwhile leaves its sign-in without one.
-_SIGN_IN: Final = (
-    "INSERT INTO activity_signin (at, account_id, login, listener, client, mechanism, tls, helo, result) VALUES"
-    " (%s, (SELECT id FROM accounts_account WHERE id = %s), %s, %s, %s, %s, %s, %s, %s)"
-)
 
 
 def record(
@@ -61,8 +56,10 @@ def add_sign_ins(events: Sequence[SignInEvent]) -> None:
     """
     if not events:
         return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(_SIGN_IN, [_row(event) for event in events])
+    with transaction.atomic():
+        named = {event.account for event in events if event.account is not None}
+        known = set(Account.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+        SignIn.objects.bulk_create([_row(event, known) for event in events])
 
 
 def sweep(before: datetime) -> int:
@@ -74,17 +71,17 @@ def sweep(before: datetime) -> int:
     return deleted
 
 
-def _row(event: SignInEvent) -> tuple[str | int | datetime | None, ...]:
-    return (
-        connection.ops.adapt_datetimefield_value(event.at),
-        event.account,
-        _fit(event.login, 255),
-        _fit(event.listener, 40),
-        _fit(event.client, 64),
-        _fit(event.mechanism, 32),
-        _fit(event.tls, 64),
-        _fit(event.helo, 255),
-        _fit(event.result, 20),
+def _row(event: SignInEvent, known: set[int]) -> SignIn:
+    return SignIn(
+        at=event.at,
+        account_id=event.account if event.account in known else None,
+        login=_fit(event.login, 255),
+        listener=_fit(event.listener, 40),
+        client=_fit(event.client, 64),
+        mechanism=_fit(event.mechanism, 32),
+        tls=_fit(event.tls, 64),
+        helo=_fit(event.helo, 255),
+        result=_fit(event.result, 20),
     )
 
 
