@@ -1,12 +1,8 @@
 """The writer thread: whoever waits for a commit shares one transaction and one sync with everybody else who does.
 
-Sessions hand over messages and get a Future each. The loop gives the thread one group at a time: what came in the same
-turn of the loop, or while the last group was on its way to the disk. The thread writes it in one transaction and tells
-the loop once for all of it. A Future is resolved only after the commit, so a 250 that follows it is a promise that
-holds.
-
-The loop makes the groups, and not the thread, because a commit costs nearly the same for one message as for ten: a
-busy loop takes a moment to hear of a commit, and in that moment more messages come. An idle one hears of it at once.
+Sessions hand over messages and get a Future each. The thread takes what has gathered while the last commit was on its
+way to the disk, writes it in one transaction, and tells the loop once for the whole group. A Future is resolved only
+after the commit, so a 250 that follows it is a promise that holds.
 
 When the group as a whole is refused (two processes made the same id, an account was removed in between), each message
 is tried on its own, so that one does not fail for another. A fault of any other kind fails the group and the thread
@@ -51,9 +47,7 @@ class Writer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._waiting: list[_Commit] = []
-        self._under_way = False  # a group is in the thread's hands, or about to be
+        self._jobs: queue.SimpleQueue[_Commit | Callable[[], None] | None] = queue.SimpleQueue()
         self._events: list[SignInEvent] = []
         self._flush: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
@@ -63,10 +57,7 @@ class Writer:
     def commit(self, message: NewMessage) -> asyncio.Future[None]:
         """Return a Future that is done when `message` is on disk; it raises UnavailableError when it is not."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(_Commit(message, done))
-        if not self._under_way:
-            self._under_way = True
-            self._loop.call_soon(self._hand_over)
+        self._jobs.put(_Commit(message, done))
         return done
 
     def sign_in(self, event: SignInEvent) -> None:
@@ -86,8 +77,6 @@ class Writer:
             self._flush.cancel()
         if self._events:
             self._flush_events()
-        while self._waiting:
-            self._hand_over()
         self._jobs.put(None)
         self._thread.join(wait)
 
@@ -98,15 +87,7 @@ class Writer:
         events, self._events = self._events[-EVENTS_KEPT:], []
         self._jobs.put(lambda: self._write_events(events))
 
-    def _hand_over(self) -> None:
-        """Give the thread the next group, if anything waits."""
-        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        self._under_way = bool(group)
-        if group:
-            self._jobs.put(lambda: self._commit_group(group))
-
     def _resolve(self, group: Sequence[_Commit], errors: Sequence[UnavailableError | None]) -> None:
-        self._hand_over()
         for job, error in zip(group, errors, strict=True):
             if job.done.done():
                 continue
@@ -129,12 +110,37 @@ class Writer:
             if job is None:
                 break
             self._busy_since = time.monotonic()
-            job()
+            if isinstance(job, _Commit):
+                stop = self._commit_group(job)
+            else:
+                job()
+                stop = False
             self._busy_since = None
+            if stop:
+                break
         connections.close_all()
 
-    def _commit_group(self, group: Sequence[_Commit]) -> None:
-        errors = self._write([job.message for job in group])
+    def _commit_group(self, first: _Commit) -> bool:
+        """Commit `first` and what waits behind it; say whether the order to stop was among it."""
+        group, others, stop = [first], [], False
+        while len(group) < GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                stop = True
+                break
+            if isinstance(job, _Commit):
+                group.append(job)
+            else:
+                others.append(job)
+        self._tell(group, self._write([job.message for job in group]))
+        for other in others:
+            other()
+        return stop
+
+    def _tell(self, group: Sequence[_Commit], errors: Sequence[UnavailableError | None]) -> None:
         self._loop.call_soon_threadsafe(self._resolve, group, errors)
 
     def _write(self, messages: Sequence[NewMessage]) -> list[UnavailableError | None]:
