@@ -148,9 +148,10 @@ class Killer:
             self._product.process.wait()
             self._product.start(ready=False)
         else:
-            pids = self._product.pids(role)
-            if not pids:
-                return  # not back yet
+            while not (pids := self._product.pids(role)):  # not back yet
+                if time.monotonic() > deadline + PATIENCE:
+                    return
+                time.sleep(0.05)
             with suppress(ProcessLookupError):
                 os.kill(self._dice.choice(pids), signal.SIGKILL)
         self.kills[role] += 1
