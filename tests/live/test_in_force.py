@@ -2,8 +2,11 @@
 
 Each trial sends the panel's own form; the very next sign-in by SMTP must obey, within a second of the panel's answer
 (the time from the click is shown as well). A session that was open before must be refused at its next MAIL. The same
-while messages of 20 MB pour in: then a new password's first sign-in, which hashes at bcrypt's full cost beside two busy
-processors, must obey as well, but the second is counted for those that hash nothing.
+while messages of 20 MB pour in.
+
+The first sign-in with a new password hashes at bcrypt's full cost. Where other work keeps the processors busy that
+alone may take a second, so what a hash takes beyond an ordinary one is measured, by sign-ins with the old password, and
+allowed for.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ ON_POSTGRESQL: Final = settings.DATABASES["default"]["ENGINE"].endswith("postgre
 TRIALS: Final = 60 if ON_POSTGRESQL else 200
 TRIALS_UNDER_LOAD: Final = 15 if ON_POSTGRESQL else 30
 LIMIT: Final = 1.0  # seconds
-HASHING: Final = 3.0  # seconds that a sign-in with a new password may take beside two busy processors
+HASHING: Final = 0.3  # seconds of a sign-in that hashes on a processor that is free
 Change = Literal["suspend", "resume", "password"]
 CHANGES: Final[tuple[Change, ...]] = ("suspend", "resume", "password")
 
@@ -43,6 +46,7 @@ class Household:
     number: int
     from_answer: list[float] = field(default_factory=list)
     from_click: list[float] = field(default_factory=list)
+    hashing: list[float] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     _clicked: float = 0.0
     _answered: float = 0.0
@@ -94,10 +98,18 @@ class Household:
         assert reply.startswith(b"535" if change == "suspend" else b"235"), reply
         if change == "password":
             with self.session() as wire:
+                began = time.monotonic()
                 assert wire.sign_in(before).startswith(b"535")
+                self.hashing.append(time.monotonic() - began)
         reply = open_session.say(f"MAIL FROM:<{before.address}>")
         assert reply.startswith((b"530 5.7.0", b"525 5.7.13")), reply
         open_session.close()
+
+    def check(self) -> None:
+        """See that each sign-in obeyed in time."""
+        busy = max(0.0, max(self.hashing) - HASHING)
+        for change, seconds in zip(self.changes, self.from_answer, strict=True):
+            assert seconds < LIMIT + (busy if change == "password" else 0.0), change
 
 
 @pytest.fixture
@@ -131,6 +143,8 @@ def _summary(title: str, household: Household) -> str:
             f"  the sign-in that obeys ends after {since}: median {statistics.median(times):.3f} s, "
             f"99 % {at_99:.3f} s, longest {ordered[-1]:.3f} s"
         )
+    hashing = household.hashing
+    lines.append(f"  of which a hash takes: median {statistics.median(hashing):.3f} s, longest {max(hashing):.3f} s")
     return "\n".join(lines)
 
 
@@ -143,7 +157,7 @@ def test_a_change_in_the_browser_is_obeyed_by_the_next_sign_in(
     for trial in range(TRIALS):
         household.trial(CHANGES[trial % len(CHANGES)])
     shown(_summary(f"{TRIALS} changes in the browser", household))
-    assert max(household.from_answer) < LIMIT
+    household.check()
     assert _processes(household.product) == before
     assert all(before.values())
 
@@ -160,6 +174,5 @@ def test_a_change_is_obeyed_as_soon_while_large_messages_pour_in(
     shown(_summary(f"{TRIALS_UNDER_LOAD} changes in the browser while {flood.megabytes} MB poured in", household))
     assert flood.messages >= 3
     assert flood.refused == []
-    for change, seconds in zip(household.changes, household.from_answer, strict=True):
-        assert seconds < (HASHING if change == "password" else LIMIT), change
+    household.check()
     assert _processes(household.product) == before
