@@ -72,6 +72,8 @@ class Runner:
         self._deliveries: dict[asyncio.Task[None], Job] = {}
         # Recipients under our lease: waiting for a place, being delivered, or about to be recorded.
         self._ours: set[int] = set()
+        # The database went away in the midst of a change, so more may be claimed in our name than we know of.
+        self._unsure = False
 
     async def work(self) -> None:
         """Deliver until cancelled."""
@@ -160,13 +162,18 @@ class Runner:
 
     async def _look(self) -> float:
         """Claim what there is room for and begin with it; return how many seconds may pass until the next look."""
+        await self._make_sure()
         snapshot = self._runtime.snapshot
         if snapshot.queue_paused:
             await self._give_back(self._places.give_up())
             return PAUSED_WAIT
         self._begin()
         now = self._now()
-        claimed = await self._queue.claim(now, self._places.wanted(snapshot, self._runtime.node))
+        try:
+            claimed = await self._queue.claim(now, self._places.wanted(snapshot, self._runtime.node))
+        except UnavailableError:
+            self._unsure = True
+            raise
         self._runtime.problems.pop(PROBLEM, None)
         for message in claimed.messages:
             self._take(message, claimed.bodies.get(message.id))
@@ -198,8 +205,19 @@ class Runner:
     async def _give_back(self, jobs: Sequence[Job]) -> None:
         """Let others, or a later time, have what was claimed and not tried."""
         recipients = [recipient.id for job in jobs for recipient in job.recipients]
-        await self._queue.let_go(recipients)
         self._ours.difference_update(recipients)
+        try:
+            await self._queue.let_go(recipients)
+        except UnavailableError:
+            self._unsure = True
+            raise
+
+    async def _make_sure(self) -> None:
+        """Give back what is claimed in our name and not known here: it would wait until its lease runs out."""
+        if self._unsure:
+            freed = await self._queue.let_go_of_unknown(self._ours)
+            self._unsure = False
+            log.info("the queue is available again", freed=freed)
 
     async def _deliver(self, job: Job) -> None:
         """Have `job` delivered and hand its verdicts to the recorder."""

@@ -153,6 +153,16 @@ def let_go_all(owners: Collection[str]) -> int:
         return _lapse(cursor, f"lease_owner IN ({marks(owners)})", list(owners))
 
 
+def let_go_but(*, owner: str, known: Collection[int]) -> int:
+    """Free what was claimed for `owner` but the recipients `known` to it; return how many.
+
+    When the database goes away in the midst of a claim, the claim may have been committed and not been heard of.
+    """
+    condition = f"lease_owner = %s AND id NOT IN ({marks(known)})" if known else "lease_owner = %s"
+    with transaction.atomic(), connection.cursor() as cursor:
+        return _lapse(cursor, condition, [owner, *known])
+
+
 def next_due(scope: Scope = EVERYWHERE) -> datetime | None:
     """Return when the next recipient in `scope` is due (it may be past), or None when none waits."""
     condition, values = scope.condition()

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from mailadmin.queue.accepting import CHANNEL, enqueue
 from mailadmin.queue.browse import counts
-from mailadmin.queue.claiming import EVERYWHERE, Scope, claim, lease_owners, let_go, let_go_all, next_due, renew
+from mailadmin.queue.claiming import (
+    EVERYWHERE,
+    Scope,
+    claim,
+    lease_owners,
+    let_go,
+    let_go_all,
+    let_go_but,
+    next_due,
+    renew,
+)
 from mailadmin.queue.handling import (
     Selection,
     cancel,
@@ -44,6 +54,7 @@ __all__ = [
     "lease_owners",
     "let_go",
     "let_go_all",
+    "let_go_but",
     "next_due",
     "pause",
     "record",

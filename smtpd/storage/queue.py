@@ -126,6 +126,10 @@ class Queue:
         if recipients:
             await self._change(partial(services.let_go, owner=self.owner, recipients=recipients))
 
+    async def let_go_of_unknown(self, known: Collection[int]) -> int:
+        """Give back what is claimed in this runner's name beside the recipients `known` to it; return how many."""
+        return await self._change(partial(services.let_go_but, owner=self.owner, known=tuple(known)))
+
     async def let_go_of_everything(self) -> None:
         """Give back all that this runner holds, after the changes that are under way."""
         await self._change(partial(services.let_go_all, [self.owner]))

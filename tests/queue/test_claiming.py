@@ -96,6 +96,21 @@ def test_a_runner_gives_back_what_it_did_not_try(now: datetime) -> None:
     assert len(claim(now, owner="two:2")) == 1
 
 
+def test_a_runner_frees_what_was_claimed_in_its_name_without_its_knowing(now: datetime) -> None:
+    known, unknown, others = put(now), put(now), put(now)
+    (first,) = claim(now, limit=1)[0].recipients
+    claim(now, limit=1)
+    claim(now, owner="two:2", limit=1)
+    assert services.let_go_but(owner=OWNER, known=[first.id]) == 1
+    assert [states(number) for number in (known, unknown, others)] == [
+        [State.DELIVERING],
+        [State.WAITING],
+        [State.DELIVERING],
+    ]
+    assert services.let_go_but(owner=OWNER, known=[]) == 1
+    assert services.lease_owners() == ["two:2"]
+
+
 def test_what_a_dead_runner_had_claimed_is_free_at_once(now: datetime) -> None:
     put(now)
     put(now)
