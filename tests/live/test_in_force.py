@@ -5,8 +5,8 @@ Each trial sends the panel's own form; the very next sign-in by SMTP must obey, 
 while messages of 20 MB pour in.
 
 The first sign-in with a password hashes in each worker at its full cost. Where other work keeps the processors busy
-that alone may take a second, so what a hash takes beyond an ordinary one is measured, by sign-ins with the old password,
-and allowed for.
+that alone may take a second, so what a hash takes beyond an ordinary one is measured, by sign-ins with the old
+password, and allowed for.
 """
 
 from __future__ import annotations
